@@ -1,0 +1,120 @@
+//! Why something was refused, and how often.
+
+/// Why an event, a value or an expression's result was refused. Each is a `reason` label on `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Refused {
+    /// The record is longer than `max_line_bytes`; it was skipped to its end.
+    LineTooLong,
+    /// The record does not match the decoder's regex.
+    NoMatch,
+    /// The record is not one JSON document.
+    InvalidJson,
+    /// The record is JSON, but not an object.
+    NotAnObject,
+    /// A field that is needed is not in the event, or is null.
+    MissingField,
+    /// A number was needed and the field is something else.
+    NotANumber,
+    /// The number is NaN or infinite.
+    NotFinite,
+    /// A counter was given a number below 0.
+    Negative,
+    /// An expression met a type it cannot work with, such as `!"text"`.
+    WrongType,
+    /// An expression divided by zero or left the range of 64-bit integers.
+    Arithmetic,
+    /// A label value held bytes that are not UTF-8; they were replaced, the event was counted.
+    InvalidUtf8,
+    /// A label value was longer than the limit; it was cut, the event was counted.
+    LabelTooLong,
+    /// The metric was at its cap of series; the event was counted in the overflow series.
+    Overflow,
+}
+
+impl Refused {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Refused; 13] = [
+        Refused::LineTooLong,
+        Refused::NoMatch,
+        Refused::InvalidJson,
+        Refused::NotAnObject,
+        Refused::MissingField,
+        Refused::NotANumber,
+        Refused::NotFinite,
+        Refused::Negative,
+        Refused::WrongType,
+        Refused::Arithmetic,
+        Refused::InvalidUtf8,
+        Refused::LabelTooLong,
+        Refused::Overflow,
+    ];
+
+    /// The value of the `reason` label.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refused::LineTooLong => "line_too_long",
+            Refused::NoMatch => "no_match",
+            Refused::InvalidJson => "invalid_json",
+            Refused::NotAnObject => "not_an_object",
+            Refused::MissingField => "missing_field",
+            Refused::NotANumber => "not_a_number",
+            Refused::NotFinite => "not_finite",
+            Refused::Negative => "negative",
+            Refused::WrongType => "wrong_type",
+            Refused::Arithmetic => "arithmetic",
+            Refused::InvalidUtf8 => "invalid_utf8",
+            Refused::LabelTooLong => "label_too_long",
+            Refused::Overflow => "overflow",
+        }
+    }
+}
+
+/// How often each reason occurred in one component since it was last taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusals([u64; Refused::ALL.len()]);
+
+impl Refusals {
+    /// Counts one refusal.
+    pub fn count(&mut self, reason: Refused) {
+        self.add(reason, 1);
+    }
+
+    /// Counts `times` refusals.
+    pub fn add(&mut self, reason: Refused, times: u64) {
+        self.0[reason as usize] += times;
+    }
+
+    /// Adds what `other` counted.
+    pub fn merge(&mut self, other: &Refusals) {
+        for (into, from) in self.0.iter_mut().zip(other.0) {
+            *into += from;
+        }
+    }
+
+    /// How often `reason` occurred.
+    pub fn get(&self, reason: Refused) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// The reasons that occurred, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (Refused, u64)> {
+        Refused::ALL.into_iter().zip(self.0).filter(|(_, times)| *times > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_stand_at_their_numbers_and_differ() {
+        let mut reasons: Vec<_> = Refused::ALL.iter().map(|refused| refused.reason()).collect();
+        for (at, refused) in Refused::ALL.into_iter().enumerate() {
+            assert_eq!(refused as usize, at);
+        }
+        reasons.sort_unstable();
+        reasons.dedup();
+        assert_eq!(reasons.len(), Refused::ALL.len());
+    }
+}

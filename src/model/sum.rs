@@ -1,0 +1,100 @@
+//! Sums that keep whole numbers exact.
+
+/// A sum of finite numbers. The whole parts add without rounding, so a sum of whole numbers is exact and
+/// does not depend on the order; only fractions round.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sum {
+    whole: i128,
+    fraction: f64,
+}
+
+/// Every `f64` below this is exact to the unit.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+impl Sum {
+    /// The sum of nothing.
+    pub const ZERO: Sum = Sum { whole: 0, fraction: 0.0 };
+
+    /// Adds a finite number.
+    pub fn add(&mut self, number: f64) {
+        if number.abs() < WHOLE {
+            let whole = number as i64;
+            self.whole += i128::from(whole);
+            self.fraction += number - whole as f64;
+        } else if number.abs() < i128::MAX as f64 / 1e9 {
+            // Such a number has no fraction.
+            self.whole = self.whole.saturating_add(number as i128);
+        } else {
+            self.fraction += number;
+        }
+    }
+
+    /// Adds one.
+    pub fn increment(&mut self) {
+        self.whole += 1;
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: Sum) {
+        self.whole = self.whole.saturating_add(other.whole);
+        self.fraction += other.fraction;
+    }
+
+    /// The sum as the nearest `f64`, never infinite.
+    pub fn value(self) -> f64 {
+        (self.whole as f64 + self.fraction).clamp(f64::MIN, f64::MAX)
+    }
+
+    /// The sum as an integer, where it has no fraction.
+    pub fn whole(self) -> Option<i128> {
+        (self.fraction == 0.0).then_some(self.whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sum(numbers: &[f64]) -> Sum {
+        let mut sum = Sum::ZERO;
+        numbers.iter().for_each(|number| sum.add(*number));
+        sum
+    }
+
+    #[test]
+    fn whole_numbers_stay_exact_beyond_the_range_of_floats() {
+        let mut total = sum(&[9_007_199_254_740_991.0; 3]);
+        total.increment();
+        assert_eq!(total.whole(), Some(9_007_199_254_740_991 * 3 + 1));
+        assert_eq!(sum(&[1e18, 1.0, -1e18]).whole(), Some(1));
+    }
+
+    #[test]
+    fn huge_numbers_never_make_it_infinite() {
+        assert_eq!(sum(&[f64::MAX, f64::MAX]).value(), f64::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_adding_in_any_order(left in prop::collection::vec(-1_000_000_000i64..1_000_000_000, 0..50), right in prop::collection::vec(-1_000_000_000i64..1_000_000_000, 0..50)) {
+            let [left, right] = [left, right].map(|numbers| numbers.into_iter().map(|number| number as f64 / 4.0).collect::<Vec<_>>());
+            let (mut forth, mut back) = (sum(&left), sum(&right));
+            forth.merge(sum(&right));
+            back.merge(sum(&left));
+            prop_assert_eq!(forth, back);
+            prop_assert_eq!(forth, sum(&[left, right].concat()));
+        }
+
+        #[test]
+        fn adding_a_positive_number_never_lowers_the_value(numbers in prop::collection::vec(0.0f64..1e12, 0..100)) {
+            let mut total = Sum::ZERO;
+            let mut before = total.value();
+            for number in numbers {
+                total.add(number);
+                prop_assert!(total.value() >= before);
+                before = total.value();
+            }
+        }
+    }
+}
