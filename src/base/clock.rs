@@ -10,7 +10,9 @@ pub struct Clock(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    System { start: Instant },
+    System {
+        start: Instant,
+    },
     /// Nanoseconds since the epoch. Written by the test, read by whoever asks for the time.
     Manual(Arc<AtomicU64>),
 }

@@ -36,11 +36,24 @@ pub type UnixSeconds = f64;
 /// What one series reads at the moment of an exposition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reading<'a> {
-    /// A counter's total, and since when it counts.
-    Counter { total: Sum, created: UnixSeconds },
+    /// A counter.
+    Counter {
+        /// What it counted.
+        total: Sum,
+        /// Since when it counts.
+        created: UnixSeconds,
+    },
     /// A gauge's value; may be any float.
     Gauge(f64),
-    /// A histogram. `bounds` are the finite upper bounds in ascending order; `counts` holds the number of
-    /// values in each bucket, not cumulated, one more than bounds, the last one above all bounds.
-    Histogram { bounds: &'a [f64], counts: &'a [u64], sum: Sum, created: UnixSeconds },
+    /// A histogram.
+    Histogram {
+        /// The finite upper bounds, in ascending order.
+        bounds: &'a [f64],
+        /// The number of values in each bucket, not cumulated: one more than bounds, the last one above them all.
+        counts: &'a [u64],
+        /// The sum of all values.
+        sum: Sum,
+        /// Since when it counts.
+        created: UnixSeconds,
+    },
 }

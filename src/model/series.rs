@@ -33,7 +33,9 @@ impl SeriesKey {
             if at > 0 {
                 key.push(SEPARATOR);
             }
-            key.extend(value.as_ref().chars().map(|c| if c == SEPARATOR { char::REPLACEMENT_CHARACTER } else { c }));
+            key.extend(
+                value.as_ref().chars().map(|c| if c == SEPARATOR { char::REPLACEMENT_CHARACTER } else { c }),
+            );
         }
         SeriesKey(key.into())
     }

@@ -1,6 +1,21 @@
 //! What was written: YAML files as nodes with their places, and the faults found in them.
 //!
-//! Knows shapes and places only. What the words mean is decided by whoever reads the nodes.
+//! Knows shapes and places only. What the words mean is decided by whoever reads the nodes: text becomes a
+//! [`Node`](node::Node) with [`parse`], a mapping is read against its table of [`Key`](mapping::Key)s, and every
+//! fault on the way lands in [`Faults`](fault::Faults), so that a user sees all of them at once.
 
-pub mod fault;
-pub mod place;
+mod entries; // a mapping while it is parsed
+pub mod environment; // `${NAME}` in values
+pub mod fault; // what is wrong, and where
+pub mod mapping; // a mapping read against the table of its keys
+pub mod node; // what a file holds
+pub mod parse; // text → nodes
+pub mod place; // where things stand
+pub mod quantity; // `1h30m`, `64KiB`
+pub mod read; // nodes → texts, numbers, lists
+mod render; // faults as a terminal shows them
+mod source; // from the parser's spans to places
+mod syntax; // the parser's errors in our words
+
+pub use environment::Environment;
+pub use parse::parse;

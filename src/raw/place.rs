@@ -9,12 +9,19 @@ pub struct FileId(pub usize);
 pub struct Place {
     /// The file.
     pub file: FileId,
-    /// The line, from 1.
+    /// The line, from 1; 0 for the file as a whole, which shows no line.
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
     /// How many characters, at least 1.
     pub len: usize,
+}
+
+impl Place {
+    /// The file as a whole, for what no line shows, such as a file that cannot be read.
+    pub fn whole(file: FileId) -> Place {
+        Place { file, line: 0, column: 0, len: 1 }
+    }
 }
 
 /// Text as written in a file, with its place.
@@ -33,7 +40,7 @@ impl Text {
     /// The place of `len` characters from character `at` of the text; the whole place where that is not known.
     pub fn part(&self, at: usize, len: usize) -> Place {
         match self.inside {
-            Some(start) => Place { column: start.column + at, len: len.max(1), ..start },
+            Some(start) => Place { column: start.column.saturating_add(at), len: len.max(1), ..start },
             None => self.place,
         }
     }

@@ -1,10 +1,42 @@
 //! Where records come from: one file per kind of source, and the table of them.
 
+pub mod once;
+
+mod block;
+mod file;
+mod stdin;
+
 use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
-use crate::model::batch::{Batch, Lane, LaneId, Position};
+use crate::model::batch::{Batch, Lane, Position};
+use crate::raw::fault::Faults;
+use crate::raw::node::Node;
+
+/// One kind of source, as written in a pipeline file.
+#[derive(Debug)]
+pub struct Kind {
+    /// The word in the pipeline file.
+    pub name: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// A source of this kind, as YAML.
+    pub example: &'static str,
+    /// The fields that it fills itself, in the order of [`Lane::fields`].
+    pub fields: &'static [&'static str],
+    /// Reads its body, the node after `name:`, null where it was written as a bare word.
+    pub read: fn(&Node, &mut Faults) -> Option<Box<dyn Written>>,
+}
+
+/// Every kind of source.
+pub static KINDS: &[&Kind] = &[&file::KIND, &stdin::KIND];
+
+/// A source as configured.
+pub trait Written: Send + Sync {
+    /// The source, ready to run.
+    fn source(&self) -> Box<dyn Source>;
+}
 
 /// A source of records. It runs on a thread of its own and waits when its outlet does.
 pub trait Source: Send {
@@ -24,7 +56,7 @@ pub struct Context {
 
 /// Where a source puts what it reads: the engine's side of the boundary.
 pub trait Outlet {
-    /// Registers a lane under what `describe` makes of the id it is given.
+    /// Registers a lane; see [`Lane`] for what describes it.
     fn open(&mut self, key: String, name: String, fields: Vec<Box<[u8]>>) -> Arc<Lane>;
 
     /// The position that the ledger holds for the lane with this key, from an earlier run or an earlier lane.
@@ -36,8 +68,8 @@ pub trait Outlet {
     /// Hands over a batch; waits while the worker's queue is full. Fails only once the engine is gone.
     fn send(&mut self, batch: Batch) -> Result<(), Closed>;
 
-    /// Says how far lane `name` is behind its end, for the lag metric. `None`: the lane is gone.
-    fn lag(&mut self, lane: LaneId, bytes: Option<u64>);
+    /// Says how far a lane is behind its end, for the lag metric. `None`: the lane is gone.
+    fn lag(&mut self, lane: &Lane, bytes: Option<u64>);
 
     /// Counts a fault that passed, by a constant reason, for `streamgauge_source_errors_total`.
     fn error(&mut self, reason: &'static str);

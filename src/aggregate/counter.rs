@@ -1,0 +1,79 @@
+//! `counter`: adds up its value, or counts events.
+//!
+//! ```yaml
+//! - counter:
+//!     name: revenue_eur_total
+//!     help: Money taken.
+//!     unit: eur
+//!     value: amount
+//!     labels: [channel]
+//! ```
+
+use std::sync::Arc;
+
+use super::{Aggregate, Definition, Kind};
+use crate::model::family::{FamilyKind, Reading, UnixSeconds};
+use crate::model::refused::Refused;
+use crate::model::sum::Sum;
+use crate::raw::fault::Faults;
+use crate::raw::mapping::Mapping;
+
+pub(super) static KIND: Kind = Kind {
+    name: "counter",
+    help: "Adds up `value`, or counts events where there is none. A negative value is refused and counted.",
+    example: "- counter:\n    name: orders_total\n    help: Orders by status.\n    labels: [status]\n",
+    keys: &[],
+    family: FamilyKind::Counter,
+    needs_value: false,
+    build,
+};
+
+fn build(_: &Mapping<'_>, _: &mut Faults) -> Option<Arc<dyn Definition>> {
+    Some(Arc::new(Counter))
+}
+
+/// Whole numbers add up exactly; see [`Sum`].
+#[derive(Debug)]
+pub(super) struct Counter;
+
+impl Aggregate for Counter {
+    type Cell = Sum;
+
+    fn zero(&self) -> Sum {
+        Sum::ZERO
+    }
+
+    fn record(&self, cell: &mut Sum, value: f64) -> Result<(), Refused> {
+        if value < 0.0 {
+            return Err(Refused::Negative);
+        }
+        cell.add(value);
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Sum, from: &Sum) {
+        into.merge(*from);
+    }
+
+    fn read<'c>(&'c self, cell: &'c Sum, created: UnixSeconds) -> Reading<'c> {
+        Reading::Counter { total: *cell, created }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::laws;
+    use super::*;
+
+    #[test]
+    fn a_negative_value_is_refused_and_changes_nothing() {
+        let mut cell = Counter.zero();
+        assert_eq!(Counter.record(&mut cell, -0.5), Err(Refused::Negative));
+        assert_eq!(cell, Sum::ZERO);
+    }
+
+    #[test]
+    fn keeps_the_laws_of_an_aggregator() {
+        laws::check(|| Counter, 0.0..1e9);
+    }
+}

@@ -1,0 +1,211 @@
+//! `histogram`: counts values in buckets with fixed upper bounds.
+//!
+//! ```yaml
+//! - histogram:
+//!     name: request_duration_seconds
+//!     help: Time to the last byte.
+//!     unit: seconds
+//!     value: request_time
+//!     buckets: [0.01, 0.05, 0.1, 0.5, 1, 5]
+//! ```
+//!
+//! or `buckets: {linear: {start: 0, width: 10, count: 5}}`, or
+//! `buckets: {exponential: {start: 0.001, factor: 2, count: 12}}`.
+
+use std::sync::Arc;
+
+use super::{Aggregate, Definition, Kind};
+use crate::model::family::{FamilyKind, Reading, UnixSeconds};
+use crate::model::refused::Refused;
+use crate::model::sum::Sum;
+use crate::raw::fault::Faults;
+use crate::raw::mapping::{Key, Mapping};
+use crate::raw::node::{Node, NodeKind};
+
+pub(super) static KIND: Kind = Kind {
+    name: "histogram",
+    help: "Counts values in buckets with fixed upper bounds; has `_sum` and `_count`.",
+    example: "- histogram:\n    name: request_duration_seconds\n    help: Time to the last byte.\n    value: request_time\n    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5]\n",
+    keys: &[Key {
+        name: "buckets",
+        wanted: BUCKETS,
+        required: false,
+        help: "Upper bounds of the buckets, `+Inf` is added; `linear` and `exponential` compute them.",
+        default: Some("[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]"),
+    }],
+    family: FamilyKind::Histogram,
+    needs_value: true,
+    build,
+};
+
+const BUCKETS: &str =
+    "a list of upper bounds, `{linear: {start, width, count}}` or `{exponential: {start, factor, count}}`";
+
+/// The bounds of client libraries for durations in seconds.
+const DEFAULT: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// More buckets than this make a scrape too heavy for whoever stores it.
+const MAX_BUCKETS: u64 = 1000;
+
+fn build(keys: &Mapping<'_>, faults: &mut Faults) -> Option<Arc<dyn Definition>> {
+    let bounds = match keys.get("buckets") {
+        None => DEFAULT.to_vec(),
+        Some(node) => bounds(node, faults)?,
+    };
+    Some(Arc::new(Histogram { bounds: bounds.into() }))
+}
+
+fn bounds(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
+    if let NodeKind::Map(_) = node.kind {
+        let variant = node.variant("progression of buckets", &["linear", "exponential"], faults)?;
+        let read = if variant.kind == "linear" { linear } else { exponential };
+        return read(&variant.body, faults);
+    }
+    let items = node.list(BUCKETS, faults)?;
+    let mut bounds = Vec::with_capacity(items.len());
+    let mut whole = true;
+    for item in items {
+        let Some(bound) = item.number(faults) else {
+            whole = false;
+            continue;
+        };
+        if let Some(last) = bounds.last()
+            && bound <= *last
+        {
+            faults.add(item.place, format!("bucket bound {bound} is not above the one before it, {last}"));
+            whole = false;
+        }
+        bounds.push(bound);
+    }
+    if items.is_empty() {
+        faults.add(node.place, "`buckets` is empty, at least one upper bound is wanted");
+        whole = false;
+    }
+    if items.len() as u64 > MAX_BUCKETS {
+        faults.add(node.place, format!("{} buckets, at most {MAX_BUCKETS} are possible", items.len()));
+        whole = false;
+    }
+    whole.then_some(bounds)
+}
+
+const fn number(name: &'static str, wanted: &'static str, help: &'static str) -> Key {
+    Key { name, wanted, required: true, help, default: None }
+}
+
+const COUNT: Key = number("count", "a whole number from 1 to 1000", "How many buckets.");
+const LINEAR: &[Key] = &[
+    number("start", "a number", "The first upper bound."),
+    number("width", "a number above 0", "The step."),
+    COUNT,
+];
+const EXPONENTIAL: &[Key] = &[
+    number("start", "a number above 0", "The first upper bound."),
+    number("factor", "a number above 1", "Each bound is this many times the one before it."),
+    COUNT,
+];
+
+fn linear(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
+    let (start, width, count) = progression(node, "linear", LINEAR, faults)?;
+    if width <= 0.0 {
+        faults.add(node.place, format!("`width` is {width}, a number above 0 is wanted"));
+        return None;
+    }
+    computed(node, (0..count).map(|step| start + width * step as f64).collect(), faults)
+}
+
+fn exponential(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
+    let (start, factor, count) = progression(node, "exponential", EXPONENTIAL, faults)?;
+    if start <= 0.0 || factor <= 1.0 {
+        let found = format!("`start` is {start} and `factor` is {factor}");
+        faults.add(node.place, format!("{found}, a start above 0 and a factor above 1 are wanted"));
+        return None;
+    }
+    computed(node, (0..count).map(|step| start * factor.powf(step as f64)).collect(), faults)
+}
+
+/// Reads the three numbers of a computed list of bounds: the start, the step of whichever kind, the count.
+fn progression(
+    node: &Node,
+    what: &str,
+    keys: &'static [Key],
+    faults: &mut Faults,
+) -> Option<(f64, f64, u64)> {
+    let mapping = Mapping::read(node, what, &[keys], faults)?;
+    let start = mapping.get("start").and_then(|start| start.number(faults));
+    let step = mapping.get(keys[1].name).and_then(|step| step.number(faults));
+    let count = mapping.get("count").and_then(|count| count.integer(1..=MAX_BUCKETS, faults));
+    Some((start?, step?, count?))
+}
+
+fn computed(node: &Node, bounds: Vec<f64>, faults: &mut Faults) -> Option<Vec<f64>> {
+    if bounds.iter().all(|bound| bound.is_finite()) && bounds.is_sorted_by(|left, right| left < right) {
+        return Some(bounds);
+    }
+    faults.add(node.place, "the computed bucket bounds are not finite and ascending");
+    None
+}
+
+/// Explicit buckets. A value equal to a bound falls into the bucket it bounds, as in Prometheus.
+#[derive(Debug)]
+pub(super) struct Histogram {
+    bounds: Box<[f64]>,
+}
+
+/// How many values fell into each bucket, the last one above all bounds, and their sum.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Buckets {
+    counts: Box<[u64]>,
+    sum: Sum,
+}
+
+impl Aggregate for Histogram {
+    type Cell = Buckets;
+
+    fn zero(&self) -> Buckets {
+        Buckets { counts: vec![0; self.bounds.len() + 1].into(), sum: Sum::ZERO }
+    }
+
+    fn record(&self, cell: &mut Buckets, value: f64) -> Result<(), Refused> {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        cell.counts[bucket] += 1;
+        cell.sum.add(value);
+        Ok(())
+    }
+
+    fn merge(&self, into: &mut Buckets, from: &Buckets) {
+        for (into, from) in into.counts.iter_mut().zip(&from.counts) {
+            *into += from;
+        }
+        into.sum.merge(from.sum);
+    }
+
+    fn read<'c>(&'c self, cell: &'c Buckets, created: UnixSeconds) -> Reading<'c> {
+        Reading::Histogram { bounds: &self.bounds, counts: &cell.counts, sum: cell.sum, created }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::laws;
+    use super::*;
+
+    fn histogram() -> Histogram {
+        Histogram { bounds: [1.0, 2.0, 4.0].into() }
+    }
+
+    #[test]
+    fn a_value_on_a_bound_falls_into_the_bucket_it_bounds() {
+        let histogram = histogram();
+        let mut cell = histogram.zero();
+        for value in [-1.0, 1.0, 1.5, 2.0, 4.0, 4.1] {
+            histogram.record(&mut cell, value).unwrap();
+        }
+        assert_eq!(*cell.counts, [2, 2, 1, 1]);
+        assert_eq!(cell.sum.value(), 11.6);
+    }
+
+    #[test]
+    fn keeps_the_laws_of_an_aggregator() {
+        laws::check(histogram, -10.0..10.0);
+    }
+}

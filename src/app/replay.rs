@@ -1,0 +1,130 @@
+//! `replay`: reads an input to its end through one pipeline and prints the metrics.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::base::clock::Clock;
+use crate::base::shutdown::Shutdown;
+use crate::cli::Replay;
+use crate::config::PipelinePlan;
+use crate::encode;
+use crate::engine::{Engine, Options, Surroundings};
+use crate::pipeline::Flow;
+use crate::source::once::Once;
+use crate::source::{Context, Source};
+use crate::telemetry::Telemetry;
+
+/// How many bytes may wait for the worker.
+const QUEUE_BYTES: usize = 1 << 20;
+
+/// Replays the input and prints the metrics to standard output.
+pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
+    let format = format(&options.format)?;
+    let plan = match super::load(std::slice::from_ref(&options.path)) {
+        Ok(plan) => plan,
+        Err(code) => return Ok(code),
+    };
+    let pipeline = &plan.pipelines[0];
+    let read = Arc::new(AtomicU64::new(0));
+    let path = || options.input.as_os_str().as_encoded_bytes().into();
+    // Of the fields that the pipeline's own source would fill, a replayed file has its path.
+    let fields = pipeline
+        .source_kind
+        .fields
+        .iter()
+        .map(|field| if *field == "file.path" { path() } else { [].into() });
+    let source = Once::open(&options.input, fields.collect(), Arc::clone(&read))
+        .with_context(|| format!("cannot read {}", options.input.display()))?;
+    let clock = Clock::system();
+    let ledger = Arc::new(plan.ledger(clock.unix()));
+    let telemetry = Arc::new(Telemetry::default());
+    let surroundings = Surroundings { ledger: Arc::clone(&ledger), telemetry, clock: clock.clone() };
+    let layout = Options { workers: 1, queue_bytes: QUEUE_BYTES, tick: None };
+    let engine = Engine::start(&layout, surroundings, || plan.processors());
+    let mut outlet = engine.outlet(0);
+    let context = Context { clock, shutdown: Shutdown::new() };
+    let progress = Progress::start(&options.input, read);
+    let result = Box::new(source).run(&mut outlet, &context);
+    progress.end();
+    engine.drain();
+    result?;
+    let mut encoder = (format.build)();
+    let (mut out, mut flow) = (Vec::new(), Flow::default());
+    ledger.encode(&mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
+    encoder.finish(&mut out);
+    std::io::stdout().lock().write_all(&out).context("cannot write to standard output")?;
+    summarize(pipeline, &flow);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn format(name: &str) -> anyhow::Result<&'static encode::Kind> {
+    let names = || encode::KINDS.iter().map(|kind| kind.name);
+    encode::KINDS.iter().find(|kind| kind.name == name).copied().with_context(|| {
+        let known = names().collect::<Vec<_>>().join(", ");
+        format!("there is no format `{name}`, only {known}")
+    })
+}
+
+/// Says on standard error what came in and what was refused.
+fn summarize(pipeline: &PipelinePlan, flow: &Flow) {
+    let mut refused = Vec::new();
+    let mut add = |component: &str, refusals: &crate::model::refused::Refusals| {
+        refused.extend(
+            refusals.iter().map(|(reason, times)| format!("{times} {component} {}", reason.reason())),
+        );
+    };
+    add("source", &flow.source);
+    add("decode", &flow.decode);
+    for (stage, (refusals, _)) in pipeline.stages.iter().zip(&flow.stages) {
+        add(&format!("stage {}", stage.name), refusals);
+    }
+    for (metric, refusals) in pipeline.metrics.iter().zip(&flow.metrics) {
+        add(&metric.family.name, refusals);
+    }
+    let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
+    tracing::info!(pipeline = pipeline.name, events = flow.events, bytes = flow.bytes, refused, "replayed");
+}
+
+/// A progress bar on a terminal, nothing elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    done: Shutdown,
+    drawing: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Progress {
+    fn start(input: &std::path::Path, read: Arc<AtomicU64>) -> Progress {
+        let done = Shutdown::new();
+        let len = std::fs::metadata(input).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+        if !std::io::stderr().is_terminal() {
+            return Progress { bar: ProgressBar::hidden(), done, drawing: None };
+        }
+        let bar = len.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let template = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is valid"));
+        let draw = {
+            let (bar, done) = (bar.clone(), done.clone());
+            move || {
+                while !done.wait(Duration::from_millis(100)) {
+                    bar.set_position(read.load(Ordering::Relaxed));
+                }
+            }
+        };
+        let drawing = std::thread::Builder::new().name("progress".to_owned()).spawn(draw).ok();
+        Progress { bar, done, drawing }
+    }
+
+    fn end(self) {
+        self.done.raise();
+        if let Some(drawing) = self.drawing {
+            drop(drawing.join());
+        }
+        self.bar.finish_and_clear();
+    }
+}

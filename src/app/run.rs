@@ -1,0 +1,155 @@
+//! `run`: pipelines run and their metrics are served until a signal comes; then everything is drained.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::page::Page;
+use crate::base::clock::Clock;
+use crate::base::shutdown::Shutdown;
+use crate::cli::{EngineFlags, Run, Web};
+use crate::config::Plan;
+use crate::engine::{Engine, Options, Surroundings};
+use crate::serve::{self, Exposition};
+use crate::source::{Context, Outlet, SourceError};
+use crate::telemetry::Telemetry;
+
+/// How many bytes may wait for each worker: enough that it always has work, few enough to stay in the cache.
+const QUEUE_BYTES: usize = 4 << 20;
+
+/// How long sources get to finish what they are reading.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs the pipelines until SIGTERM or SIGINT; a second signal ends the process at once.
+pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
+    let plan = match super::load(&options.paths) {
+        Ok(plan) => plan,
+        Err(code) => return Ok(code),
+    };
+    let runtime = runtime()?;
+    let listener = runtime.block_on(listen(&options.web))?;
+    let running = Running::start(plan, &options.engine, Clock::system());
+    tracing::info!(address = %options.web.listen, path = options.web.telemetry_path, "serving metrics");
+    runtime.block_on(async {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let options = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
+        let server = tokio::spawn(serve::serve(listener, options, running.page(), stopped));
+        terminated().await?;
+        tracing::info!("stopping: sources finish, everything is posted");
+        tokio::select! {
+            finished = tokio::task::spawn_blocking(move || running.stop(GRACE)) => finished?,
+            again = terminated() => return again.map(|()| ExitCode::FAILURE),
+        }
+        drop(stop);
+        server.await??;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The runtime of the server. The record path does not run on it.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(2)
+        .thread_name("server")
+        .enable_all()
+        .build()
+        .context("the server's threads cannot be started")
+}
+
+/// Opens the address that metrics are served on.
+pub(super) async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
+    let address = web.listen;
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (see --web.listen-address)"))
+}
+
+async fn terminated() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Pipelines that run: their sources, and the engine.
+pub(super) struct Running {
+    engine: Engine,
+    sources: Vec<JoinHandle<()>>,
+    shutdown: Shutdown,
+    page: Arc<Page>,
+}
+
+impl Running {
+    /// Starts the engine and the sources of every pipeline.
+    pub(super) fn start(plan: Plan, flags: &EngineFlags, clock: Clock) -> Running {
+        let workers = match flags.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let ledger = Arc::new(plan.ledger(clock.unix()));
+        let telemetry = Arc::new(Telemetry::default());
+        let surroundings = Surroundings {
+            ledger: Arc::clone(&ledger),
+            telemetry: Arc::clone(&telemetry),
+            clock: clock.clone(),
+        };
+        let options = Options { workers, queue_bytes: QUEUE_BYTES, tick: Some(flags.tick) };
+        let engine = Engine::start(&options, surroundings, || plan.processors());
+        let shutdown = Shutdown::new();
+        let context = Context { clock: clock.clone(), shutdown: shutdown.clone() };
+        let sources = plan.pipelines.iter().enumerate().map(|(at, pipeline)| {
+            let (source, mut outlet, context) =
+                (pipeline.source.source(), engine.outlet(at), context.clone());
+            let name = pipeline.name.clone();
+            let run = move || ended(&name, source.run(&mut outlet, &context), &mut outlet);
+            std::thread::Builder::new()
+                .name("source".to_owned())
+                .spawn(run)
+                .expect("the system can start a thread")
+        });
+        let sources = sources.collect();
+        let page = Arc::new(Page::new(&plan, engine.ticker(), ledger, telemetry, clock));
+        Running { engine, sources, shutdown, page }
+    }
+
+    /// What is served of them.
+    pub(super) fn page(&self) -> Arc<dyn Exposition> {
+        Arc::clone(&self.page) as Arc<dyn Exposition>
+    }
+
+    /// Lets the sources finish, for at most `grace`, and posts everything they handed over.
+    pub(super) fn stop(self, grace: Duration) {
+        self.shutdown.raise();
+        let clock = Clock::system();
+        let all_ended = || self.sources.iter().all(JoinHandle::is_finished);
+        let never = Shutdown::new();
+        while !all_ended() && clock.monotonic() < grace {
+            never.wait(Duration::from_millis(5));
+        }
+        if !all_ended() {
+            tracing::warn!("a source did not finish in time; what it had not handed over is not counted");
+        }
+        self.engine.drain();
+    }
+}
+
+fn ended(pipeline: &str, result: Result<(), SourceError>, outlet: &mut dyn Outlet) {
+    match result {
+        Ok(()) => tracing::info!(pipeline, "source ended"),
+        Err(error) => {
+            outlet.error("failed");
+            tracing::error!(pipeline, error = %error, "source failed; its metrics stay as they are");
+        }
+    }
+}

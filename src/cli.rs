@@ -1,0 +1,179 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns streams of events into metrics.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What is logged to standard error, and how.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0   done, or stopped by SIGTERM or SIGINT after everything was counted
+  1   could not go on: an address in use, an input that cannot be read
+  2   the command line is wrong
+  78  a pipeline file is faulty; every fault is printed, nothing was started";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs pipelines and serves their metrics until it is stopped.
+    Run(Run),
+    /// Checks pipeline files, prints every fault, and starts nothing.
+    Check(Check),
+    /// Reads an input to its end through one pipeline, prints the metrics, and exits.
+    Replay(Replay),
+    /// Shows streamgauge at work on logs that it generates itself.
+    Demo(Demo),
+}
+
+/// What `run` is told.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Pipeline files, or folders of them.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Where and how metrics are served.
+    #[command(flatten)]
+    pub web: Web,
+    /// How the engine is laid out.
+    #[command(flatten)]
+    pub engine: EngineFlags,
+}
+
+/// Where and how metrics are served.
+#[derive(Clone, Debug, Args)]
+pub struct Web {
+    /// The address to listen on.
+    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9101")]
+    pub listen: SocketAddr,
+    /// The path of the metrics.
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path)]
+    pub telemetry_path: String,
+}
+
+/// How the engine is laid out.
+#[derive(Clone, Debug, Args)]
+pub struct EngineFlags {
+    /// How many workers there are; each file stays on one. 0: one for each processor.
+    #[arg(long = "engine.workers", value_name = "N", default_value_t = 0)]
+    pub workers: usize,
+    /// The time between ticks, at which what the workers counted becomes visible. A scrape asks for one too.
+    #[arg(long = "engine.tick", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    pub tick: Duration,
+}
+
+/// What `check` is told.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Pipeline files, or folders of them.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+}
+
+/// What `replay` is told.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The pipeline file.
+    pub path: PathBuf,
+    /// The input, in place of the pipeline's source; `-` is standard input.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
+    /// The format of what is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "prometheus")]
+    pub format: String,
+}
+
+/// What `demo` is told.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How long to run; until it is stopped if not given.
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Lines a second, of both logs together.
+    #[arg(long, default_value_t = 2000)]
+    pub rate: u64,
+    /// What the generated logs follow from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where and how metrics are served.
+    #[command(flatten)]
+    pub web: Web,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Args)]
+pub struct Log {
+    /// The least severe level that is logged.
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", global = true)]
+    pub log_level: Level,
+    /// The form of a log line.
+    #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt", global = true)]
+    pub log_format: LogFormat,
+}
+
+/// Levels of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Forms of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line for people.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Log {
+    /// Starts logging.
+    pub fn start(&self) {
+        let level = match self.log_level {
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Info => tracing::Level::INFO,
+            Level::Warn => tracing::Level::WARN,
+            Level::Error => tracing::Level::ERROR,
+        };
+        crate::telemetry::log::start(level, self.log_format == LogFormat::Json);
+    }
+}
+
+fn telemetry_path(text: &str) -> Result<String, String> {
+    let valid = text.starts_with('/')
+        && text.len() > 1
+        && !text.starts_with("/-/")
+        && !text.contains(['{', '}', '?', '#', ' ']);
+    if valid { Ok(text.to_owned()) } else { Err("a path such as /metrics is wanted".to_owned()) }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::raw::quantity::duration(text)
+        .ok_or_else(|| "a duration such as 500ms, 10s or 5m is wanted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

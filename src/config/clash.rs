@@ -1,0 +1,54 @@
+//! Metrics whose names, or whose samples' names, are the same.
+
+use std::collections::BTreeMap;
+
+use super::plan::{MetricPlan, PipelinePlan};
+use crate::model::family::FamilyKind;
+use crate::raw::fault::Faults;
+
+/// Checks that no two metrics of all pipelines show the same names, and no two pipelines have one name.
+pub(super) fn check(pipelines: &[PipelinePlan], faults: &mut Faults) {
+    let mut names = BTreeMap::new();
+    for pipeline in pipelines {
+        if let Some(first) = names.insert(&pipeline.name, pipeline.place) {
+            let problem =
+                format!("a pipeline is named after its file, and there is another `{}`", pipeline.name);
+            faults.add_with_help(
+                pipeline.place,
+                problem,
+                format!("rename one of the files; the other is {}", faults.locate(first)),
+            );
+        }
+    }
+    let mut seen: BTreeMap<String, &MetricPlan> = BTreeMap::new();
+    for metric in pipelines.iter().flat_map(|pipeline| &pipeline.metrics) {
+        let samples = samples(metric);
+        if let Some((sample, first)) = samples.iter().find_map(|sample| Some((sample, seen.get(sample)?))) {
+            let name = &metric.family.name;
+            let place = faults.locate(first.place);
+            let problem = if first.family.name == *name {
+                format!("there is already a metric `{name}`, at {place}")
+            } else {
+                format!(
+                    "`{name}` would be shown as `{sample}`, and so would `{}`, at {place}",
+                    first.family.name
+                )
+            };
+            faults.add_with_help(metric.place, problem, "names are shared by all pipelines: choose another");
+            continue;
+        }
+        seen.extend(samples.into_iter().map(|sample| (sample, metric)));
+    }
+}
+
+/// The names under which a metric shows itself in any of the formats.
+fn samples(metric: &MetricPlan) -> Vec<String> {
+    let name = &metric.family.name;
+    let stem = name.strip_suffix("_total").unwrap_or(name);
+    let endings: &[&str] = match metric.family.kind {
+        FamilyKind::Counter => &["", "_total", "_created"],
+        FamilyKind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
+        FamilyKind::Gauge | FamilyKind::Info => &[""],
+    };
+    endings.iter().map(|ending| format!("{stem}{ending}")).collect()
+}

@@ -1,0 +1,91 @@
+//! What was written in pipeline files becomes a plan, or a list of everything that is wrong with them.
+
+mod clash;
+mod metric;
+mod name;
+mod pipeline;
+mod plan;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use plan::{MetricPlan, PipelinePlan, Plan, StagePlan};
+
+use crate::raw::fault::Faults;
+use crate::raw::{self, Environment};
+
+/// Reads pipeline files, and the `*.yaml` and `*.yml` files of folders, into a plan.
+///
+/// # Errors
+///
+/// Every fault of every file: nothing is planned unless all is well.
+pub fn load(paths: &[PathBuf], environment: Environment<'_>) -> Result<Plan, Faults> {
+    let mut faults = Faults::new();
+    let mut pipelines = Vec::new();
+    for path in files(paths, &mut faults) {
+        let name = path.display().to_string();
+        match fs::read_to_string(&path) {
+            Ok(text) => pipelines.extend(read(&path, &text, environment, &mut faults)),
+            Err(error) => faults.add_to_file(&name, format!("cannot be read: {error}")),
+        }
+    }
+    finish(pipelines, faults)
+}
+
+/// The same for pipelines that are already in memory, as pairs of a file name and its text.
+///
+/// # Errors
+///
+/// Every fault of every text.
+pub fn parse(texts: &[(&str, &str)], environment: Environment<'_>) -> Result<Plan, Faults> {
+    let mut faults = Faults::new();
+    let read = |(name, text): &(&str, &str)| read(Path::new(name), text, environment, &mut faults);
+    let pipelines = texts.iter().filter_map(read).collect();
+    finish(pipelines, faults)
+}
+
+fn finish(pipelines: Vec<PipelinePlan>, mut faults: Faults) -> Result<Plan, Faults> {
+    clash::check(&pipelines, &mut faults);
+    if faults.is_empty() { Ok(Plan { pipelines }) } else { Err(faults) }
+}
+
+fn read(path: &Path, text: &str, environment: Environment<'_>, faults: &mut Faults) -> Option<PipelinePlan> {
+    let file = faults.file(&path.display().to_string(), text);
+    let node = raw::parse(file, text, environment, faults)?;
+    let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+    pipeline::plan(&stem, &node, faults)
+}
+
+/// The pipeline files that `paths` name, in order, each once.
+fn files(paths: &[PathBuf], faults: &mut Faults) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        match folder(path) {
+            Ok(found) if found.is_empty() => {
+                faults.add_to_file(&path.display().to_string(), "no *.yaml or *.yml file in this folder");
+            }
+            Ok(found) => files.extend(found),
+            Err(error) => faults.add_to_file(&path.display().to_string(), format!("cannot be read: {error}")),
+        }
+    }
+    let mut seen = Vec::new();
+    files.retain(|file| {
+        let whole = file.canonicalize().unwrap_or_else(|_| file.clone());
+        let new = !seen.contains(&whole);
+        seen.push(whole);
+        new
+    });
+    files
+}
+
+fn folder(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+    let is_pipeline = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    let mut files: Vec<_> = entries.iter().map(fs::DirEntry::path).filter(is_pipeline).collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,113 @@
+//! The plan: what to do, with everything compiled and checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aggregate::Definition;
+use crate::decode;
+use crate::expr::Program;
+use crate::group::{Directory, Group};
+use crate::ledger::{Account, Ledger};
+use crate::model::family::Family;
+use crate::model::field::{Field, Fields, RAW};
+use crate::pipeline::{Metric, Processor, SourceSlots};
+use crate::raw::place::Place;
+use crate::source;
+use crate::stage::Stage;
+
+/// Every pipeline, ready to run.
+pub struct Plan {
+    /// In the order in which they were given.
+    pub pipelines: Vec<PipelinePlan>,
+}
+
+impl Plan {
+    /// An empty ledger for these pipelines.
+    pub fn ledger(&self, now: Duration) -> Ledger {
+        let accounts = |pipeline: &PipelinePlan| pipeline.metrics.iter().map(MetricPlan::account).collect();
+        Ledger::new(self.pipelines.iter().map(accounts).collect(), now)
+    }
+
+    /// What one worker needs: a processor for each pipeline.
+    pub fn processors(&self) -> Vec<Processor> {
+        self.pipelines.iter().map(PipelinePlan::processor).collect()
+    }
+}
+
+/// One pipeline.
+pub struct PipelinePlan {
+    /// The stem of its file.
+    pub name: String,
+    /// Where it was written.
+    pub place: Place,
+    /// The kind of its source.
+    pub source_kind: &'static source::Kind,
+    /// Its source.
+    pub source: Box<dyn source::Written>,
+    /// Its decoder.
+    pub decode: Box<dyn decode::Written>,
+    /// The fields that it uses.
+    pub fields: Fields,
+    /// Its stages, in order.
+    pub stages: Vec<StagePlan>,
+    /// Its metrics, in order.
+    pub metrics: Vec<MetricPlan>,
+}
+
+/// One stage.
+pub struct StagePlan {
+    /// What our own metrics call it: its number in the file, from 1, and its kind.
+    pub name: String,
+    /// The stage, to be forked for each worker.
+    pub stage: Box<dyn Stage>,
+}
+
+/// One metric.
+pub struct MetricPlan {
+    /// Its name, type, help and labels.
+    pub family: Family,
+    /// Where its name was written.
+    pub place: Place,
+    /// Which events it takes.
+    pub condition: Option<Program>,
+    /// What it records of them.
+    pub value: Option<Program>,
+    /// The labels' values.
+    pub labels: Vec<Program>,
+    /// The numbers of its series.
+    pub directory: Arc<Directory>,
+    /// What becomes of the values.
+    pub definition: Arc<dyn Definition>,
+}
+
+impl PipelinePlan {
+    fn processor(&self) -> Processor {
+        Processor::new(
+            self.fields.used().len(),
+            self.source_slots(),
+            self.decode.bind(&self.fields),
+            self.stages.iter().map(|stage| stage.stage.fork()).collect(),
+            self.metrics.iter().map(MetricPlan::metric).collect(),
+        )
+    }
+
+    fn source_slots(&self) -> SourceSlots {
+        let slot = |name: &str| {
+            let field = Field::Source(name.to_owned());
+            self.fields.used().iter().position(|used| *used == field).map(crate::model::field::Slot)
+        };
+        let own = self.source_kind.fields.iter().enumerate();
+        SourceSlots { raw: slot(RAW), lane: own.filter_map(|(at, name)| Some((at, slot(name)?))).collect() }
+    }
+}
+
+impl MetricPlan {
+    fn metric(&self) -> Metric {
+        let group = Group::new(self.labels.clone(), Arc::clone(&self.directory));
+        Metric::new(self.condition.clone(), self.value.clone(), group, Arc::clone(&self.definition).shard())
+    }
+
+    fn account(&self) -> Account {
+        Account::new(self.family.clone(), Arc::clone(&self.directory), Arc::clone(&self.definition).book())
+    }
+}

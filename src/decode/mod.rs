@@ -1,0 +1,65 @@
+//! What a record says: decoders fill the fields that a pipeline uses. One file per kind, and their table.
+
+mod json;
+mod regex;
+mod text;
+
+use bumpalo::Bump;
+
+use crate::model::event::Events;
+use crate::model::field::Fields;
+use crate::model::refused::Refusals;
+use crate::raw::fault::Faults;
+use crate::raw::node::Node;
+
+/// One kind of decoder, as written in a pipeline file.
+#[derive(Debug)]
+pub struct Kind {
+    /// The word in the pipeline file.
+    pub name: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// A decoder of this kind, as YAML.
+    pub example: &'static str,
+    /// Reads its body, the node after `name:`, null where it was written as a bare word.
+    pub read: fn(&Node, &mut Faults) -> Option<Box<dyn Written>>,
+}
+
+/// Every kind of decoder.
+pub static KINDS: &[&Kind] = &[&json::KIND, &regex::KIND, &text::KIND];
+
+/// A decoder as configured, before it is known which fields are wanted.
+pub trait Written: Send + Sync {
+    /// The names that its events can have; `None` where any may come.
+    fn known(&self) -> Option<Vec<String>>;
+
+    /// A decoder for one worker, which fills those of `fields` that it can.
+    fn bind(&self, fields: &Fields) -> Box<dyn Decode>;
+}
+
+/// Turns records into events, for one worker.
+pub trait Decode: Send {
+    /// Fills row `i` of `events` from `records[i]` and puts it in play, or counts why not. A record that is
+    /// refused contributes nothing. Fields that are not in a record stay missing.
+    fn decode<'b>(
+        &mut self,
+        records: &[&'b [u8]],
+        arena: &'b Bump,
+        events: &mut Events<'b>,
+        refused: &mut Refusals,
+    );
+}
+
+/// The decoder of a pipeline that names none: `text`.
+pub fn default() -> Box<dyn Written> {
+    Box::new(text::Text)
+}
+
+/// Says that a decoder without options was given some.
+fn no_options(name: &str, node: &Node, faults: &mut Faults) -> Option<()> {
+    if node.is_null() {
+        return Some(());
+    }
+    faults.add_with_help(node.place, format!("`{name}` has no options"), format!("write `decode: {name}`"));
+    None
+}

@@ -1,0 +1,114 @@
+//! Families of every kind, on which the formats' tests show what they write.
+
+use super::Kind;
+use crate::model::family::{Family, FamilyKind, Reading};
+use crate::model::series::SeriesKey;
+use crate::model::sum::Sum;
+
+const CREATED: f64 = 1_700_000_000.5;
+
+fn family(name: &str, help: &str, unit: &str, kind: FamilyKind, labels: &[&str]) -> Family {
+    Family {
+        name: name.to_owned(),
+        help: help.to_owned(),
+        unit: (!unit.is_empty()).then(|| unit.to_owned()),
+        kind,
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+    }
+}
+
+fn sum(numbers: &[f64]) -> Sum {
+    let mut sum = Sum::ZERO;
+    numbers.iter().for_each(|number| sum.add(*number));
+    sum
+}
+
+fn counter(total: f64) -> Reading<'static> {
+    Reading::Counter { total: sum(&[total]), created: CREATED }
+}
+
+fn histogram<'a>(bounds: &'a [f64], counts: &'a [u64], total: f64) -> Reading<'a> {
+    Reading::Histogram { bounds, counts, sum: sum(&[total]), created: CREATED }
+}
+
+/// What a format writes for families of every kind.
+pub fn written(kind: &Kind) -> String {
+    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+    let mut write = |family: &Family, series: &[(&[&str], Reading<'_>)]| {
+        encoder.family(family, &mut out);
+        for (values, reading) in series {
+            encoder.series(&SeriesKey::new(*values), reading, &mut out);
+        }
+    };
+    write(
+        &family(
+            "orders_total",
+            "Orders by \"status\",\nand \\ more.",
+            "",
+            FamilyKind::Counter,
+            &["status", "region"],
+        ),
+        &[
+            (&["paid", "eu"], counter(9_007_199_254_740_992.0)),
+            (&["a\"b\\c\nd", ""], counter(0.0)),
+            (&["é\t\r\u{1f600}", "__overflow__"], counter(1_234_567.25)),
+        ],
+    );
+    write(&family("sent_bytes_total", "Sent.", "bytes", FamilyKind::Counter, &[]), &[(&[], counter(12.0))]);
+    let gauges: Vec<(&[&str], Reading<'_>)> = vec![
+        (&["a"], Reading::Gauge(0.25)),
+        (&["b"], Reading::Gauge(f64::NAN)),
+        (&["c"], Reading::Gauge(f64::NEG_INFINITY)),
+        (&["d"], Reading::Gauge(21.0)),
+    ];
+    write(&family("room_celsius", "Warmth.", "celsius", FamilyKind::Gauge, &["room"]), &gauges);
+    write(
+        &family("latency_seconds", "Latency.", "seconds", FamilyKind::Histogram, &["route"]),
+        &[
+            (&["/"], histogram(&[0.005, 1.0, 1e6], &[1, 0, 2, 4], 4_000_003.5)),
+            (&["\"/\""], histogram(&[0.005, 1.0, 1e6], &[0, 0, 0, 0], 0.0)),
+        ],
+    );
+    write(
+        &family("drift", "", "", FamilyKind::Histogram, &[]),
+        &[(&[], histogram(&[-1.0, 0.0], &[1, 2, 3], -2.5))],
+    );
+    write(
+        &family("build_info", "The program.", "", FamilyKind::Info, &["version"]),
+        &[(&["0.1.0"], Reading::Gauge(1.0))],
+    );
+    encoder.finish(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// Checks that calls out of order write nothing, and the end (`end`) once.
+#[track_caller]
+pub fn check_wrong_orders(kind: &Kind, end: &str) {
+    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+    let gauge = family("x", "", "", FamilyKind::Gauge, &["a", "b"]);
+    let key = SeriesKey::new(["1", "2"]);
+    encoder.series(&key, &Reading::Gauge(1.0), &mut out);
+    assert!(out.is_empty(), "no family yet");
+
+    encoder.family(&gauge, &mut out);
+    out.clear();
+    encoder.series(&key, &counter(1.0), &mut out);
+    encoder.series(&key, &histogram(&[], &[1], 1.0), &mut out);
+    assert!(out.is_empty(), "the reading is not a gauge's");
+
+    encoder.series(&SeriesKey::new(["1"]), &Reading::Gauge(1.0), &mut out);
+    encoder.series(&SeriesKey::new(["1", "2", "3"]), &Reading::Gauge(1.0), &mut out);
+    assert_eq!(
+        std::str::from_utf8(&out),
+        Ok("x{a=\"1\"} 1\nx{a=\"1\",b=\"2\"} 1\n"),
+        "too few, too many labels"
+    );
+    out.clear();
+
+    encoder.finish(&mut out);
+    encoder.series(&key, &Reading::Gauge(1.0), &mut out);
+    encoder.family(&gauge, &mut out);
+    encoder.series(&key, &Reading::Gauge(1.0), &mut out);
+    encoder.finish(&mut out);
+    assert_eq!(std::str::from_utf8(&out), Ok(end), "after the end");
+}

@@ -1,0 +1,100 @@
+//! Which series an event belongs to: its labels, looked up by borrowed key, owned on first sight.
+
+mod directory;
+mod key;
+
+pub use directory::Directory;
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+
+use crate::aggregate::Shard;
+use crate::expr::Program;
+use crate::model::refused::{Refusals, Refused};
+use crate::model::value::Value;
+
+/// Finds the cell of an event's series for one metric and one worker.
+///
+/// Keys that were seen before are found in a worker-local table, without locks or allocation. Only a new
+/// key asks the [`Directory`] that all workers share.
+pub struct Group {
+    labels: Vec<Program>,
+    directory: Arc<Directory>,
+    hasher: RandomState,
+    table: HashTable<Known>,
+    /// The keys of `table`, one after the other.
+    keys: Vec<u8>,
+    /// The key of the event at hand, as [`key::push`] writes it.
+    wanted: Vec<u8>,
+}
+
+/// A key seen before.
+struct Known {
+    hash: u64,
+    start: usize,
+    len: usize,
+    cell: u32,
+}
+
+impl Group {
+    /// Groups by the values of `labels`; series are numbered by `directory`.
+    pub fn new(labels: Vec<Program>, directory: Arc<Directory>) -> Group {
+        let hasher = RandomState::default();
+        Group { labels, directory, hasher, table: HashTable::new(), keys: Vec::new(), wanted: Vec::new() }
+    }
+
+    /// The same for another worker.
+    pub fn fork(&self) -> Group {
+        Group::new(self.labels.clone(), Arc::clone(&self.directory))
+    }
+
+    /// The cell in `shard` of the series that `row` belongs to. Every event has one: a label without a value
+    /// is empty, and beyond the metric's cap there is the overflow series.
+    pub fn cell<'b>(
+        &mut self,
+        row: &[Value<'b>],
+        arena: &'b Bump,
+        shard: &mut dyn Shard,
+        refused: &mut Refusals,
+    ) -> u32 {
+        self.wanted.clear();
+        for label in &self.labels {
+            let value = label.eval(row, arena).unwrap_or_else(|reason| {
+                refused.count(reason);
+                Value::Missing
+            });
+            key::push(&mut self.wanted, value);
+        }
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(&self.wanted);
+        let hash = hasher.finish();
+        let same = |known: &Known| self.keys[known.start..known.start + known.len] == *self.wanted;
+        match self.table.find(hash, same) {
+            Some(known) => known.cell,
+            None => self.first_sight(hash, shard, refused),
+        }
+    }
+
+    #[cold]
+    fn first_sight(&mut self, hash: u64, shard: &mut dyn Shard, refused: &mut Refusals) -> u32 {
+        let (key, flaws) = key::canonical(&self.wanted);
+        flaws.iter().for_each(|flaw| refused.count(*flaw));
+        let Some(series) = self.directory.series(&key) else {
+            refused.count(Refused::Overflow);
+            return shard.cell(self.directory.overflow());
+        };
+        let cell = shard.cell(series);
+        // Keys that had to be mended are looked up anew each time: their number has no bound, and each of
+        // their events is to be counted.
+        if flaws.is_empty() {
+            let known = Known { hash, start: self.keys.len(), len: self.wanted.len(), cell };
+            self.keys.extend_from_slice(&self.wanted);
+            self.table.insert_unique(hash, known, |known| known.hash);
+        }
+        cell
+    }
+}

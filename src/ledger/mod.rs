@@ -1,0 +1,105 @@
+//! The ledger: the posted state of every metric, and the positions it goes with.
+//!
+//! A delta is posted whole, under one lock, and only posted state is ever exposed: every exposition is
+//! therefore a consistent cut. The ledger knows nothing of workers, queues or sources.
+
+mod account;
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+pub use account::Account;
+
+use crate::encode::Encode;
+use crate::model::batch::Position;
+use crate::model::family::UnixSeconds;
+use crate::pipeline::{Delta, Flow};
+
+/// The posted state. Shared by the ticker, which posts, and by expositions, which read.
+pub struct Ledger {
+    /// Written by [`post`](Ledger::post) alone, a whole delta at a time.
+    state: RwLock<State>,
+}
+
+struct State {
+    pipelines: Vec<Pipeline>,
+    /// When the last delta was posted: series that come with the next one were born after it.
+    posted: UnixSeconds,
+}
+
+struct Pipeline {
+    flow: Flow,
+    accounts: Vec<Account>,
+    /// By the lane's key.
+    positions: HashMap<String, Position>,
+}
+
+impl Ledger {
+    /// A ledger in which nothing was posted yet: for each pipeline, the accounts of its metrics.
+    pub fn new(pipelines: Vec<Vec<Account>>, now: Duration) -> Ledger {
+        let posted = now.as_secs_f64();
+        let open = |mut accounts: Vec<Account>| {
+            accounts.iter_mut().for_each(|account| account.open(posted));
+            Pipeline { flow: Flow::default(), accounts, positions: HashMap::new() }
+        };
+        let pipelines = pipelines.into_iter().map(open).collect();
+        Ledger { state: RwLock::new(State { pipelines, posted }) }
+    }
+
+    /// Posts a delta: all of its changes and positions become visible at once.
+    pub fn post(&self, delta: Delta, now: Duration) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let created = state.posted;
+        for (pipeline, changes) in state.pipelines.iter_mut().zip(delta.pipelines) {
+            pipeline.flow.merge(&changes.flow);
+            for (account, changes) in pipeline.accounts.iter_mut().zip(changes.metrics) {
+                account.post(changes, created);
+            }
+        }
+        for (lane, position) in delta.positions {
+            let positions = &mut state.pipelines[lane.pipeline].positions;
+            match position {
+                Some(position) => positions.insert(lane.key.clone(), position),
+                None => positions.remove(&lane.key),
+            };
+        }
+        state.posted = state.posted.max(now.as_secs_f64());
+    }
+
+    /// The posted position of the lane with this key.
+    pub fn position(&self, pipeline: usize, key: &str) -> Option<Position> {
+        self.state().pipelines.get(pipeline)?.positions.get(key).copied()
+    }
+
+    /// Writes every metric of every pipeline, and what `own` makes of the flow and the series of the
+    /// pipelines: one consistent cut.
+    pub fn encode(
+        &self,
+        encoder: &mut dyn Encode,
+        out: &mut Vec<u8>,
+        own: impl FnOnce(&[Posted<'_>], &mut dyn Encode, &mut Vec<u8>),
+    ) {
+        let state = self.state();
+        let accounts = state.pipelines.iter().flat_map(|pipeline| &pipeline.accounts);
+        accounts.for_each(|account| account.encode(encoder, out));
+        let posted: Vec<_> = state
+            .pipelines
+            .iter()
+            .map(|pipeline| Posted { flow: &pipeline.flow, accounts: &pipeline.accounts })
+            .collect();
+        own(&posted, encoder, out);
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the ledger says about one pipeline itself.
+pub struct Posted<'l> {
+    /// Its events.
+    pub flow: &'l Flow,
+    /// Its metrics.
+    pub accounts: &'l [Account],
+}

@@ -1,0 +1,271 @@
+//! The straight line: a batch in, changes out. What one worker holds of one pipeline.
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use crate::aggregate::{Changes, Shard};
+use crate::decode::Decode;
+use crate::expr::Program;
+use crate::group::Group;
+use crate::model::batch::{Batch, Lane, Position};
+use crate::model::event::Events;
+use crate::model::field::Slot;
+use crate::model::refused::{Refusals, Refused};
+use crate::model::value::Value;
+use crate::stage::Stage;
+
+/// How many records are decoded before the stages and metrics see them: few enough that their rows stay in
+/// the processor's cache.
+const CHUNK: usize = 256;
+
+/// Everything a worker changed between two ticks, with the positions that its lanes have reached. It is
+/// posted whole or not at all.
+#[derive(Default)]
+pub struct Delta {
+    /// Where the lanes stand, in the order they got there; `None` where a lane has ended.
+    pub positions: Vec<(Arc<Lane>, Option<Position>)>,
+    /// The changes by pipeline, in the order of the plan.
+    pub pipelines: Vec<PipelineDelta>,
+}
+
+/// What one worker changed in one pipeline.
+pub struct PipelineDelta {
+    /// What came in, and what became of it.
+    pub flow: Flow,
+    /// The changes by metric, in the order of the plan.
+    pub metrics: Vec<Changes>,
+}
+
+/// Counts of the events of a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Records that came from the source.
+    pub events: u64,
+    /// Their bytes, line ends included.
+    pub bytes: u64,
+    /// What the source refused.
+    pub source: Refusals,
+    /// What the decoder refused.
+    pub decode: Refusals,
+    /// What each stage could not compute, and how many events it took out of play.
+    pub stages: Vec<(Refusals, u64)>,
+    /// What each metric refused.
+    pub metrics: Vec<Refusals>,
+}
+
+impl Flow {
+    /// Adds what `other` counted.
+    pub fn merge(&mut self, other: &Flow) {
+        self.events += other.events;
+        self.bytes += other.bytes;
+        self.source.merge(&other.source);
+        self.decode.merge(&other.decode);
+        self.stages.resize_with(other.stages.len(), Default::default);
+        for (into, from) in self.stages.iter_mut().zip(&other.stages) {
+            into.0.merge(&from.0);
+            into.1 += from.1;
+        }
+        self.metrics.resize_with(other.metrics.len(), Default::default);
+        for (into, from) in self.metrics.iter_mut().zip(&other.metrics) {
+            into.merge(from);
+        }
+    }
+}
+
+/// A metric as one worker records it.
+pub struct Metric {
+    condition: Option<Program>,
+    value: Option<Program>,
+    group: Group,
+    shard: Box<dyn Shard>,
+    /// The cells and values of the events at hand, handed to the shard together.
+    cells: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl Metric {
+    /// Records `value` (1 where there is none) of the events that `condition` holds for.
+    pub fn new(
+        condition: Option<Program>,
+        value: Option<Program>,
+        group: Group,
+        shard: Box<dyn Shard>,
+    ) -> Metric {
+        Metric { condition, value, group, shard, cells: Vec::new(), values: Vec::new() }
+    }
+
+    fn record<'b>(&mut self, events: &Events<'b>, arena: &'b Bump, refused: &mut Refusals) {
+        self.cells.clear();
+        self.values.clear();
+        for row in events.iter() {
+            if let Err(reason) = self.gather(row, arena, refused) {
+                refused.count(reason);
+            }
+        }
+        match self.value {
+            Some(_) => self.shard.record(&self.cells, &self.values, refused),
+            None => self.shard.count(&self.cells, refused),
+        }
+    }
+
+    fn gather<'b>(
+        &mut self,
+        row: &[Value<'b>],
+        arena: &'b Bump,
+        refused: &mut Refusals,
+    ) -> Result<(), Refused> {
+        if let Some(condition) = &self.condition
+            && !condition.holds(row, arena)?
+        {
+            return Ok(());
+        }
+        if let Some(value) = &self.value {
+            self.values.push(number(value.eval(row, arena)?)?);
+        }
+        self.cells.push(self.group.cell(row, arena, &mut *self.shard, refused));
+        Ok(())
+    }
+}
+
+fn number(value: Value<'_>) -> Result<f64, Refused> {
+    match value.as_number() {
+        Some(number) if number.is_finite() => Ok(number),
+        Some(_) => Err(Refused::NotFinite),
+        None if value == Value::Missing => Err(Refused::MissingField),
+        None => Err(Refused::NotANumber),
+    }
+}
+
+/// One pipeline of one worker: decode ▶ stages ▶ group ▶ aggregate, on memory that nobody else sees.
+pub struct Processor {
+    decode: Box<dyn Decode>,
+    stages: Vec<Box<dyn Stage>>,
+    metrics: Vec<Metric>,
+    /// Where the record itself goes, if it is used.
+    raw: Option<Slot>,
+    /// Which of the lane's own fields are used, and where they go.
+    lane_fields: Vec<(usize, Slot)>,
+    flow: Flow,
+    arena: Bump,
+    /// Kept for its storage; empty between batches.
+    events: Events<'static>,
+}
+
+/// The slots that are filled from what the source knows.
+#[derive(Clone, Debug, Default)]
+pub struct SourceSlots {
+    /// The slot of `raw`.
+    pub raw: Option<Slot>,
+    /// Index of a field in [`Lane::fields`], and its slot.
+    pub lane: Vec<(usize, Slot)>,
+}
+
+impl Processor {
+    /// A pipeline of `width` fields in all.
+    pub fn new(
+        width: usize,
+        source: SourceSlots,
+        decode: Box<dyn Decode>,
+        stages: Vec<Box<dyn Stage>>,
+        metrics: Vec<Metric>,
+    ) -> Processor {
+        let mut flow = Flow::default();
+        flow.stages.resize_with(stages.len(), Default::default);
+        flow.metrics.resize_with(metrics.len(), Default::default);
+        let events = Events::new(width);
+        let SourceSlots { raw, lane: lane_fields } = source;
+        Processor { decode, stages, metrics, raw, lane_fields, flow, arena: Bump::new(), events }
+    }
+
+    /// Takes a batch through the line.
+    pub fn process(&mut self, batch: &Batch) {
+        self.flow.bytes += batch.bytes.len() as u64;
+        self.flow.source.merge(&batch.refused);
+        let mut rest = batch.bytes.as_slice();
+        while !rest.is_empty() {
+            let mut records = [&[][..]; CHUNK];
+            let (count, taken) = split(rest, &mut records);
+            self.chunk(&records[..count], &batch.lane);
+            rest = &rest[taken..];
+        }
+    }
+
+    fn chunk(&mut self, records: &[&[u8]], lane: &Lane) {
+        self.flow.events += records.len() as u64;
+        let storage = std::mem::replace(&mut self.events, Events::new(0));
+        let mut events = storage.recycle();
+        events.reset(records.len());
+        if let Some(slot) = self.raw {
+            events.fill(slot, records.iter().map(|record| Value::Text(record)));
+        }
+        for (field, slot) in &self.lane_fields {
+            events.fill(*slot, std::iter::repeat(Value::Text(&lane.fields[*field])));
+        }
+        self.decode.decode(records, &self.arena, &mut events, &mut self.flow.decode);
+        for (stage, (refused, filtered)) in self.stages.iter_mut().zip(&mut self.flow.stages) {
+            let before = events.live();
+            stage.apply(&mut events, &self.arena, refused);
+            *filtered += (before - events.live()) as u64;
+        }
+        for (metric, refused) in self.metrics.iter_mut().zip(&mut self.flow.metrics) {
+            metric.record(&events, &self.arena, refused);
+        }
+        self.events = events.recycle();
+        self.arena.reset();
+    }
+
+    /// Hands over everything since the last time, and starts at zero again.
+    pub fn take(&mut self) -> PipelineDelta {
+        let mut flow = Flow::default();
+        flow.stages.resize_with(self.stages.len(), Default::default);
+        flow.metrics.resize_with(self.metrics.len(), Default::default);
+        PipelineDelta {
+            flow: std::mem::replace(&mut self.flow, flow),
+            metrics: self.metrics.iter_mut().map(|metric| metric.shard.take()).collect(),
+        }
+    }
+}
+
+/// Splits the next records off `bytes`, without their line ends: how many, and how many bytes they took.
+fn split<'b>(bytes: &'b [u8], records: &mut [&'b [u8]]) -> (usize, usize) {
+    let mut start = 0;
+    let mut ends = memchr::memchr_iter(b'\n', bytes);
+    for (count, record) in records.iter_mut().enumerate() {
+        if start == bytes.len() {
+            return (count, start);
+        }
+        let end = ends.next().unwrap_or(bytes.len());
+        let line = &bytes[start..end];
+        *record = line.strip_suffix(b"\r").unwrap_or(line);
+        start = (end + 1).min(bytes.len());
+    }
+    (records.len(), start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &str, expected: &[&str]) {
+        let mut found = Vec::new();
+        let mut rest = bytes.as_bytes();
+        while !rest.is_empty() {
+            let mut records = [&[][..]; 2];
+            let (count, taken) = split(rest, &mut records);
+            found.extend(records[..count].iter().map(|record| String::from_utf8_lossy(record).into_owned()));
+            rest = &rest[taken..];
+        }
+        assert_eq!(found, expected, "{bytes:?}");
+    }
+
+    #[test]
+    fn records_end_at_newlines_and_at_the_end() {
+        check("", &[]);
+        check("a\nb\n", &["a", "b"]);
+        check("a\nb\nc", &["a", "b", "c"]);
+        check("\n\nx\r\n\r\n", &["", "", "x", ""]);
+        check("a\rb\n", &["a\rb"]);
+    }
+}

@@ -1,0 +1,106 @@
+//! A mapping read against the table of its keys: unknown, missing and empty keys are faults.
+
+use super::fault::{Faults, did_you_mean, listed};
+use super::node::{Node, NodeKind};
+use super::place::{Place, Text};
+
+/// One key of a mapping: what reads it, explains it and documents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The key itself.
+    pub name: &'static str,
+    /// What its value is, with an article: "a list of globs".
+    pub wanted: &'static str,
+    /// Whether the mapping is faulty without it.
+    pub required: bool,
+    /// What it is for, in one line, for the documentation.
+    pub help: &'static str,
+    /// What holds without it, for the documentation.
+    pub default: Option<&'static str>,
+}
+
+/// A mapping whose keys were checked.
+#[derive(Debug)]
+pub struct Mapping<'n> {
+    keys: Vec<&'static Key>,
+    entries: &'n [(Text, Node)],
+    place: Place,
+}
+
+impl<'n> Mapping<'n> {
+    /// Checks the keys of a mapping against those of `tables`; `what` is what it describes: "counter". Nothing at
+    /// all is a mapping without keys. Faults of single keys leave the others readable; `None` only where there is no mapping.
+    pub fn read(
+        node: &'n Node,
+        what: &str,
+        tables: &[&'static [Key]],
+        faults: &mut Faults,
+    ) -> Option<Mapping<'n>> {
+        let keys: Vec<&'static Key> = tables.iter().copied().flatten().collect();
+        let entries = match &node.kind {
+            NodeKind::Map(entries) => entries.as_slice(),
+            NodeKind::Null => &[],
+            _ => {
+                let help = format!("the keys of `{what}` are {}", listed(names(&keys)));
+                return node.refuse(&format!("a mapping for `{what}`"), Some(help), faults);
+            }
+        };
+        let mapping = Mapping { keys, entries, place: node.place };
+        mapping.report_unknown(what, faults);
+        mapping.report_missing(what, faults);
+        Some(mapping)
+    }
+
+    /// The value of a key. `None` where the key is not written, or is required and has no value, which is a fault
+    /// that was reported. An optional key without a value gives that [`Null`](NodeKind::Null).
+    pub fn get(&self, name: &str) -> Option<&'n Node> {
+        let key = self.keys.iter().find(|key| key.name == name);
+        debug_assert!(key.is_some(), "`{name}` is not in the table of keys");
+        let (_, node) = self.entries.iter().find(|(text, _)| text.text == name)?;
+        (!node.is_null() || !key.is_some_and(|key| key.required)).then_some(node)
+    }
+
+    /// The key as written.
+    pub fn key(&self, name: &str) -> Option<&'n Text> {
+        self.entries.iter().map(|(text, _)| text).find(|text| text.text == name)
+    }
+
+    /// Where the mapping stands.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    fn report_unknown(&self, what: &str, faults: &mut Faults) {
+        for (text, _) in self.entries {
+            let name = text.text.as_str();
+            if names(&self.keys).any(|key| key == name) {
+                continue;
+            }
+            let unwritten = names(&self.keys).filter(|key| self.key(key).is_none());
+            let help = did_you_mean(name, unwritten)
+                .unwrap_or_else(|| format!("the keys of `{what}` are {}", listed(names(&self.keys))));
+            faults.add_with_help(text.place, format!("unknown key `{name}` in `{what}`"), help);
+        }
+    }
+
+    fn report_missing(&self, what: &str, faults: &mut Faults) {
+        for key in self.keys.iter().filter(|key| key.required) {
+            let Key { name, wanted, .. } = key;
+            match self.entries.iter().find(|(text, _)| text.text == *name) {
+                None => {
+                    let help = format!("add `{name}:` with {wanted}");
+                    faults.add_with_help(self.place, format!("missing key `{name}` in `{what}`"), help);
+                }
+                Some((text, node)) if node.is_null() => {
+                    let help = format!("write {wanted} after `{name}:`");
+                    faults.add_with_help(text.place, format!("`{name}` in `{what}` has no value"), help);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+fn names(keys: &[&'static Key]) -> impl Iterator<Item = &'static str> {
+    keys.iter().map(|key| key.name)
+}

@@ -1,0 +1,305 @@
+//! One content of a file, from its first byte to its last: reads whole lines as they come, and notices when
+//! the file holds something else.
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
+use super::head::{FileId, Head, Stamp, read_at};
+use crate::base::backoff::Backoff;
+use crate::model::batch::{Lane, Position};
+use crate::source::block::{Cut, Limits, cut};
+
+/// How many of the last bytes read are kept, to know a copy by.
+const TRAIL_BYTES: usize = 256;
+
+/// How far a content was read, and by what it is known again: all that stays of it without its file.
+#[derive(Debug)]
+pub struct Track {
+    /// The lane it is read into.
+    pub lane: Arc<Lane>,
+    /// The path under which it was written, named by a pattern.
+    pub base: PathBuf,
+    /// Its first bytes.
+    pub head: Head,
+    /// The end of the last line read.
+    pub offset: u64,
+    /// The last bytes before `offset`, where this process has read them.
+    pub trail: Vec<u8>,
+    /// The size it was last seen to have.
+    pub size: u64,
+}
+
+impl Track {
+    /// The position to resume from.
+    pub fn position(&self) -> Position {
+        Position { offset: self.offset, witness: self.head.witness() }
+    }
+
+    /// Whether `file`, which starts with `head`, is a copy of this content.
+    ///
+    /// It may be shorter than what was read: what is written between the copy and the truncation is in
+    /// neither, but may have been read in between.
+    pub fn is_copied_in(&self, file: &File, head: &Head) -> io::Result<bool> {
+        if !self.head.agrees(head) {
+            return Ok(false);
+        }
+        let from = self.offset.saturating_sub(self.trail.len() as u64);
+        let there = read_at(file, from, self.trail.len())?;
+        Ok(there.len() < self.trail.len() || there == self.trail)
+    }
+}
+
+/// What one read came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Lines are in the block, or too long ones were passed.
+    Lines(Cut),
+    /// Nothing to hand on yet, but there is more to read.
+    More,
+    /// Nothing more to read for now.
+    Nothing,
+}
+
+/// What a file is like when it is looked at between reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// It holds another content now.
+    pub truncated: bool,
+    /// Nothing names it any more.
+    pub unlinked: bool,
+    /// It was read to its end and has neither changed nor lost its last name since it was looked at before.
+    pub settled: bool,
+}
+
+/// A content with its open file.
+#[derive(Debug)]
+pub struct Content {
+    /// How far it was read.
+    pub track: Track,
+    /// Which file it is read from.
+    pub id: FileId,
+    /// Whether that file is a finished copy, made before the original was truncated.
+    pub copy: bool,
+    file: File,
+    /// Inside a line that is too long: how far its end was looked for.
+    skipped_to: Option<u64>,
+    /// Where the last read found nothing more.
+    end: u64,
+    readable: bool,
+    /// What was seen when it was last looked at.
+    before: Option<(u64, bool)>,
+    backoff: Backoff,
+    retry_at: Duration,
+}
+
+/// What a read found, before it is known whose bytes they are.
+enum Step {
+    Whole,
+    Skip { to: u64 },
+    Skipped { end: u64 },
+    End { at: u64 },
+}
+
+impl Content {
+    /// A content to be read on from `track.offset`.
+    pub fn new(track: Track, id: FileId, file: File) -> Content {
+        let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let end = track.offset;
+        let (skipped_to, before, retry_at) = (None, None, Duration::ZERO);
+        Content { track, id, copy: false, file, skipped_to, end, readable: true, before, backoff, retry_at }
+    }
+
+    /// Whether a read may find something.
+    pub fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Whether its last line is there in part.
+    pub fn has_rest(&self) -> bool {
+        self.end > self.track.offset
+    }
+
+    /// Whether it is left alone for a while after a fault.
+    pub fn is_paused(&self, now: Duration) -> bool {
+        now < self.retry_at
+    }
+
+    /// Leaves it alone for a while.
+    pub fn pause(&mut self, now: Duration) {
+        self.readable = false;
+        self.retry_at = now + self.backoff.failed();
+    }
+
+    /// Reads the next lines into `block`, which is empty.
+    pub fn read(&mut self, block: &mut Vec<u8>, limits: Limits) -> io::Result<Outcome> {
+        let step = match self.skipped_to {
+            Some(at) => self.find_end_of_line(at, block, limits)?,
+            None => self.read_lines(block, limits)?,
+        };
+        // The file may have been truncated and written anew just before or during the read. The bytes are
+        // this content's only if it still starts the same after they were read.
+        if !self.track.head.verify(&self.file)? {
+            self.readable = false;
+            return Ok(Outcome::Nothing);
+        }
+        self.backoff.succeeded();
+        Ok(self.take(step, block, limits))
+    }
+
+    fn read_lines(&self, block: &mut Vec<u8>, limits: Limits) -> io::Result<Step> {
+        loop {
+            let before = block.len();
+            let at = self.track.offset + before as u64;
+            if self.read_block(at, block, limits)? == 0 {
+                return Ok(Step::End { at });
+            }
+            if memchr::memrchr(b'\n', &block[before..]).is_some() {
+                return Ok(Step::Whole);
+            }
+            if block.len() > limits.max_line_bytes {
+                return Ok(Step::Skip { to: self.track.offset + block.len() as u64 });
+            }
+        }
+    }
+
+    fn find_end_of_line(&self, at: u64, block: &mut Vec<u8>, limits: Limits) -> io::Result<Step> {
+        let read = self.read_block(at, block, limits)?;
+        Ok(match memchr::memchr(b'\n', block) {
+            Some(newline) => Step::Skipped { end: at + newline as u64 + 1 },
+            None if read == 0 => Step::End { at },
+            None => Step::Skip { to: at + read as u64 },
+        })
+    }
+
+    fn read_block(&self, at: u64, block: &mut Vec<u8>, limits: Limits) -> io::Result<usize> {
+        block.reserve_exact(limits.block_bytes.max(1));
+        loop {
+            match rustix::io::pread(&self.file, spare_capacity(block), at) {
+                Err(Errno::INTR) => {}
+                read => return Ok(read?),
+            }
+        }
+    }
+
+    fn take(&mut self, step: Step, block: &mut Vec<u8>, limits: Limits) -> Outcome {
+        match step {
+            Step::Whole => {
+                self.remember(block);
+                let cut = cut(block, limits.max_line_bytes);
+                self.track.offset += cut.taken as u64;
+                self.end = self.track.offset;
+                Outcome::Lines(cut)
+            }
+            Step::Skip { to } => {
+                self.skipped_to = Some(to);
+                Outcome::More
+            }
+            Step::Skipped { end } => {
+                let taken = (end - self.track.offset) as usize;
+                self.pass_overlong(end);
+                block.clear();
+                Outcome::Lines(Cut { taken, overlong: 1 })
+            }
+            Step::End { at } => {
+                self.end = at;
+                self.readable = false;
+                Outcome::Nothing
+            }
+        }
+    }
+
+    fn pass_overlong(&mut self, end: u64) {
+        self.skipped_to = None;
+        self.track.offset = end;
+        self.track.trail.clear();
+        self.end = end;
+    }
+
+    /// Keeps the last of the whole lines that `block` starts with.
+    fn remember(&mut self, block: &[u8]) {
+        let whole = memchr::memrchr(b'\n', block).map_or(0, |newline| newline + 1);
+        let trail = &mut self.track.trail;
+        trail.extend_from_slice(&block[whole.saturating_sub(TRAIL_BYTES)..whole]);
+        trail.drain(..trail.len().saturating_sub(TRAIL_BYTES));
+    }
+
+    /// Reads the last line, which nothing ends, into `block`, which is empty. To be called once it is known
+    /// that nothing will be added to it.
+    pub fn read_rest(&mut self, block: &mut Vec<u8>, limits: Limits) -> io::Result<Outcome> {
+        let at = self.track.offset;
+        if self.skipped_to.is_some() {
+            self.pass_overlong(self.end);
+            return Ok(Outcome::Lines(Cut { taken: 0, overlong: 1 }));
+        }
+        let rest = (self.end - at) as usize;
+        *block = read_at(&self.file, at, rest)?;
+        if block.len() < rest || !self.track.head.verify(&self.file)? {
+            block.clear();
+            return Ok(Outcome::Nothing);
+        }
+        self.track.offset = self.end;
+        self.track.trail.clear();
+        if rest > limits.max_line_bytes {
+            block.clear();
+            return Ok(Outcome::Lines(Cut { taken: rest, overlong: 1 }));
+        }
+        Ok(Outcome::Lines(Cut { taken: rest, overlong: 0 }))
+    }
+
+    /// Looks at the file between reads.
+    pub fn check(&mut self) -> io::Result<Condition> {
+        let metadata = self.file.metadata()?;
+        let (size, unlinked) = (metadata.len(), std::os::unix::fs::MetadataExt::nlink(&metadata) == 0);
+        // A copy is all there from the moment it is known to be one, and may be shorter than what was read.
+        let shrunk = size < self.track.offset && !self.copy;
+        // Size and time of change cannot rule out a truncation: time stands still for milliseconds.
+        let truncated = shrunk || !self.track.head.verify(&self.file)?;
+        let now = Some((size, unlinked));
+        let settled = !self.readable && size <= self.end && self.before == now;
+        self.end = self.end.min(size.max(self.track.offset));
+        self.readable |= size > self.end;
+        self.before = now;
+        if !truncated {
+            self.track.size = size;
+        }
+        Ok(Condition { truncated, unlinked, settled })
+    }
+
+    /// Whether another file, which starts with `head`, is a copy of this one, perhaps still in the making.
+    /// `None`: the content was truncated meanwhile, so ask again when that is known.
+    pub fn is_copied_in(&mut self, file: &File, head: &Head) -> io::Result<Option<bool>> {
+        let size = file.metadata()?.len();
+        if !self.is_intact()? {
+            return Ok(None);
+        }
+        if !self.track.head.agrees(head) {
+            return Ok(Some(false));
+        }
+        let from = size.saturating_sub(TRAIL_BYTES as u64);
+        let theirs = read_at(file, from, (size - from) as usize)?;
+        // A copy is never longer than what it is made of, so a missing byte here is a difference too.
+        let same = theirs == read_at(&self.file, from, theirs.len())?;
+        Ok(if self.is_intact()? { Some(same) } else { None })
+    }
+
+    fn is_intact(&mut self) -> io::Result<bool> {
+        let size = self.file.metadata()?.len();
+        Ok((size >= self.track.offset || self.copy) && self.track.head.verify(&self.file)?)
+    }
+
+    /// What is left of the content once the file holds another one, and the file.
+    pub fn part(self) -> (Track, File) {
+        (self.track, self.file)
+    }
+
+    /// What the file looks like now.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp::of(&self.file.metadata()?))
+    }
+}

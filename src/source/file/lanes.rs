@@ -1,0 +1,107 @@
+//! The lanes of files: their keys, which positions are known for them, and their end.
+
+use std::collections::{HashSet, VecDeque};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::content::Track;
+use super::head::{FileId, Head};
+use crate::model::batch::{Batch, Lane, Position};
+use crate::model::refused::Refusals;
+use crate::source::{Closed, Outlet};
+
+/// How many contents of one inode have keys of their own before a number is used again. They follow each
+/// other by truncation, so only a few can be unfinished at a time; all are asked for after a restart.
+const GENERATIONS: u32 = 16;
+
+/// How long the key of a lane that ended is left alone, so that its last posting is surely done.
+const REST: Duration = Duration::from_secs(60);
+
+/// The keys in use.
+///
+/// A key is `device:inode:generation`. It says where to look; whether a file still holds the content that
+/// was read under a key is for the witness of its position to say.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    taken: HashSet<String>,
+    ended: VecDeque<(Duration, String)>,
+}
+
+/// What the ledger knows of an inode.
+#[derive(Debug, Default)]
+pub struct Recalled {
+    /// The key and position of the content that the file holds now.
+    pub current: Option<(String, Position)>,
+    /// Those of contents that it held before.
+    pub former: Vec<(String, Position)>,
+}
+
+impl Lanes {
+    /// Opens a lane for a content that was never read before.
+    pub fn open(&mut self, id: FileId, base: &Path, outlet: &mut dyn Outlet) -> Arc<Lane> {
+        let key = (0..u32::MAX)
+            .map(|generation| key(id, generation))
+            .find(|key| !self.taken.contains(key) && outlet.position(key).is_none())
+            .expect("fewer than 2^32 contents of a file are unfinished");
+        self.reopen(key, base, outlet)
+    }
+
+    /// Opens the lane of a content that was read before.
+    pub fn reopen(&mut self, key: String, base: &Path, outlet: &mut dyn Outlet) -> Arc<Lane> {
+        self.taken.insert(key.clone());
+        let path = base.as_os_str().as_bytes();
+        outlet.open(key, base.display().to_string(), vec![path.into()])
+    }
+
+    /// What the ledger knows of the file `id`, which now starts with `head` and has `size` bytes.
+    pub fn recall(&self, id: FileId, head: &Head, size: u64, outlet: &dyn Outlet) -> Recalled {
+        let mut recalled = Recalled::default();
+        for key in (0..GENERATIONS).map(|generation| key(id, generation)) {
+            if self.taken.contains(&key) {
+                continue;
+            }
+            let Some(position) = outlet.position(&key) else { continue };
+            if position.offset > size || !Head::fits(head, position.witness) {
+                recalled.former.push((key, position));
+            } else if recalled.current.as_ref().is_none_or(|(_, best)| reach(best) < reach(&position)) {
+                recalled.current = Some((key, position));
+            }
+        }
+        recalled
+    }
+
+    /// Hands on the last bytes of a lane and gives its key free after a while.
+    pub fn end(
+        &mut self,
+        track: &Track,
+        (bytes, refused): (Vec<u8>, Refusals),
+        outlet: &mut dyn Outlet,
+        now: Duration,
+    ) -> Result<(), Closed> {
+        let lane = Arc::clone(&track.lane);
+        outlet.send(Batch { lane, bytes, end: track.position(), refused, last: true })?;
+        outlet.lag(&track.lane, None);
+        self.ended.push_back((now, track.lane.key.clone()));
+        Ok(())
+    }
+
+    /// Frees the keys of lanes that ended long enough ago.
+    pub fn forget(&mut self, outlet: &dyn Outlet, now: Duration) {
+        while let Some((_, key)) =
+            self.ended.pop_front_if(|(at, key)| *at + REST <= now && outlet.position(key).is_none())
+        {
+            self.taken.remove(&key);
+        }
+    }
+}
+
+fn key(id: FileId, generation: u32) -> String {
+    format!("{}:{}:{generation}", id.device, id.inode)
+}
+
+/// Which of two positions that both fit says more.
+fn reach(position: &Position) -> (u32, u64) {
+    (position.witness.len, position.offset)
+}

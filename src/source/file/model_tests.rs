@@ -1,0 +1,256 @@
+//! Whatever a writer, a rotating tool and a restart do in whatever order, each line comes out once.
+
+use std::fs;
+
+use proptest::prelude::*;
+
+use super::tests::World;
+
+const LOG: &str = "app.log";
+
+/// What happens next. What is not possible at the moment is left out.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The writer writes so many whole lines.
+    Lines(usize),
+    /// The writer writes a line without its end.
+    Half,
+    /// The writer, which has not noticed the rotation yet, writes to the rotated file.
+    Late,
+    Rename,
+    /// A copy is begun, completed, and the original truncated: one of these.
+    Copy,
+    /// A rotated file gets another name.
+    Shift,
+    DeleteLog,
+    DeleteRotated,
+    Scan,
+    Read(usize),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1_usize..40).prop_map(Step::Lines),
+        2 => Just(Step::Half),
+        1 => Just(Step::Late),
+        3 => Just(Step::Rename),
+        4 => Just(Step::Copy),
+        1 => Just(Step::Shift),
+        1 => Just(Step::DeleteLog),
+        1 => Just(Step::DeleteRotated),
+        4 => Just(Step::Scan),
+        4 => (1_usize..4).prop_map(Step::Read),
+        1 => Just(Step::Restart),
+    ]
+}
+
+struct Model {
+    world: World,
+    expected: Vec<String>,
+    numbers: usize,
+    /// The line that was begun in the log.
+    half: Option<String>,
+    /// The rotated file that the writer still has open, with the line that was begun in it.
+    late: Option<(String, Option<String>)>,
+    /// The copy that is being made, and its missing part.
+    copying: Option<(String, Vec<u8>)>,
+    rotated: Vec<String>,
+    /// A file was deleted that is perhaps not read to its end: a restart now would lose it.
+    deleted: bool,
+}
+
+impl Model {
+    fn new() -> Model {
+        let world = World::with(&[LOG], |options| {
+            options.block_bytes = 64;
+            options.max_line_bytes = 1000;
+        });
+        Model {
+            world,
+            expected: Vec::new(),
+            numbers: 0,
+            half: None,
+            late: None,
+            copying: None,
+            rotated: Vec::new(),
+            deleted: false,
+        }
+    }
+
+    fn number(&mut self) -> usize {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn line(&mut self) -> String {
+        let number = self.number();
+        format!("line {number} {}", "x".repeat(number * 7 % 50))
+    }
+
+    fn name(&mut self) -> String {
+        let number = self.number();
+        let name = if number % 2 == 0 { format!("{LOG}.{number}") } else { format!("app-{number}.log") };
+        self.rotated.push(name.clone());
+        name
+    }
+
+    fn log_size(&self) -> u64 {
+        fs::metadata(self.world.path(LOG)).map_or(0, |metadata| metadata.len())
+    }
+
+    fn write_to_log(&mut self, text: &str) {
+        self.finish_copy();
+        // Once the writer has moved on, it does not come back.
+        if let Some((_, Some(half))) = self.late.take() {
+            self.expected.push(half);
+        }
+        self.world.append(LOG, text);
+    }
+
+    fn lines(&mut self, count: usize) {
+        let mut text = String::new();
+        if let Some(half) = self.half.take() {
+            self.expected.push(half + " end");
+            text += " end\n";
+        }
+        for _ in 0..count {
+            let line = self.line();
+            text = text + &line + "\n";
+            self.expected.push(line);
+        }
+        self.write_to_log(&text);
+    }
+
+    fn late(&mut self) {
+        if self.late.is_none() || self.log_size() > 0 {
+            return;
+        }
+        let line = self.line();
+        let Some((name, half)) = &mut self.late else { return };
+        self.world.append(name, &format!(" late\n{line}\n"));
+        self.expected.push(half.take().unwrap_or_default() + " late");
+        self.expected.push(line);
+    }
+
+    fn rename(&mut self) {
+        self.finish_copy();
+        if self.log_size() > 0 {
+            let name = self.name();
+            self.world.rename(LOG, &name);
+            self.late = Some((name, self.half.take()));
+        }
+    }
+
+    fn copy(&mut self) {
+        if let Some((name, missing)) = &mut self.copying {
+            if missing.is_empty() {
+                self.finish_copy();
+            } else {
+                self.world.append(name, std::str::from_utf8(missing).unwrap());
+                missing.clear();
+            }
+        } else if self.log_size() > 0 {
+            if self.half.is_some() {
+                self.lines(0);
+            }
+            let mut bytes = fs::read(self.world.path(LOG)).unwrap();
+            let missing = bytes.split_off(self.numbers * 13 % bytes.len());
+            let name = self.name();
+            self.world.append(&name, std::str::from_utf8(&bytes).unwrap());
+            self.copying = Some((name, missing));
+        }
+    }
+
+    fn finish_copy(&mut self) {
+        if let Some((name, missing)) = self.copying.take() {
+            self.world.append(&name, std::str::from_utf8(&missing).unwrap());
+            self.world.truncate(LOG);
+        }
+    }
+
+    fn shift(&mut self) {
+        self.finish_copy();
+        if !self.rotated.is_empty() {
+            let old = self.rotated.remove(self.numbers % self.rotated.len());
+            let new = self.name();
+            self.world.rename(&old, &new);
+            if let Some((name, _)) = &mut self.late
+                && *name == old
+            {
+                *name = new;
+            }
+        }
+    }
+
+    fn delete_log(&mut self) {
+        self.finish_copy();
+        if self.log_size() > 0 {
+            self.world.scan();
+            self.world.delete(LOG);
+            self.expected.extend(self.half.take());
+            self.deleted = true;
+        }
+    }
+
+    fn delete_rotated(&mut self) {
+        self.finish_copy();
+        if !self.rotated.is_empty() {
+            let name = self.rotated.remove(0);
+            self.world.scan();
+            self.world.delete(&name);
+            self.deleted = true;
+            if let Some((_, half)) = self.late.take_if(|(late, _)| *late == name) {
+                self.expected.extend(half);
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        self.world.scan();
+        if self.deleted {
+            self.world.settle();
+            self.deleted = false;
+        }
+        self.world.restart();
+        self.world.scan();
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Lines(count) => self.lines(count),
+            Step::Half if self.half.is_none() => {
+                let line = self.line();
+                self.write_to_log(&line);
+                self.half = Some(line);
+            }
+            Step::Half => self.lines(0),
+            Step::Late => self.late(),
+            Step::Rename => self.rename(),
+            Step::Copy => self.copy(),
+            Step::Shift => self.shift(),
+            Step::DeleteLog => self.delete_log(),
+            Step::DeleteRotated => self.delete_rotated(),
+            Step::Scan => self.world.scan(),
+            Step::Read(times) => (0..times).for_each(|_| drop(self.world.read_some())),
+            Step::Restart => self.restart(),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_line_comes_out_once(steps in prop::collection::vec(step(), 1..60)) {
+        let mut model = Model::new();
+        model.world.scan();
+        for step in steps {
+            model.apply(step);
+        }
+        model.lines(1);
+        model.world.settle();
+        model.expected.sort();
+        prop_assert_eq!(model.world.lines(), model.expected);
+    }
+}

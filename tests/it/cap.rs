@@ -1,0 +1,38 @@
+//! I8: series are bounded, and what is beyond the cap is counted all the same.
+
+use std::time::Duration;
+
+use crate::replayed::replay;
+use crate::sample::{samples, total};
+
+const PIPELINE: &str = r"
+source: stdin
+decode: json
+metrics:
+  - counter: {name: hits_total, help: Hits., labels: [user, page], max_series: 100}
+";
+
+#[test]
+fn events_beyond_the_cap_are_counted_in_one_more_series() {
+    let line = |n: usize| format!("{{\"user\":\"u{n}\",\"page\":\"p\"}}\n");
+    let input: String = (0..5000).map(|n| line(n % 1000)).collect();
+    let (text, flow) = replay(PIPELINE, &input, Duration::ZERO);
+    let samples = samples(&text);
+    assert_eq!(total(&samples, "hits_total"), 5000.0);
+    assert_eq!(samples.len(), 101);
+    assert_eq!(samples[r#"hits_total{user="__overflow__",page="__overflow__"}"#], 4500.0);
+    let overflow = flow.metrics[0].get(streamgauge::model::refused::Refused::Overflow);
+    assert_eq!(overflow, 4500);
+}
+
+#[test]
+fn values_that_become_equal_when_they_are_mended_are_one_series() {
+    let mut input = Vec::new();
+    for bytes in [&b"\xff"[..], b"\xfe", b"\xef\xbf\xbd"] {
+        input.extend([bytes, b"\n"].concat());
+    }
+    let pipeline = "source: stdin\nmetrics:\n  - counter: {name: lines_total, help: Lines., labels: [raw]}\n";
+    let (text, flow) = crate::replayed::replay_bytes(pipeline, &input, Duration::ZERO);
+    assert_eq!(samples(&text)["lines_total{raw=\"\u{fffd}\"}"], 3.0, "{text}");
+    assert_eq!(flow.metrics[0].get(streamgauge::model::refused::Refused::InvalidUtf8), 2);
+}

@@ -1,0 +1,317 @@
+//! The server, over real connections.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+
+use streamgauge::base::shutdown::Shutdown;
+use streamgauge::encode;
+use streamgauge::serve::{self, Bytes, Exposition, Options, PipelineSummary};
+
+/// An exposition that a test has in its hands.
+#[derive(Default)]
+struct Shown {
+    reasons: Vec<String>,
+    fails: bool,
+    chunk: usize,
+    gate: Gate,
+}
+
+/// Holds scrapes back while it is closed.
+#[derive(Default)]
+struct Gate {
+    /// Whether it is closed, and how many wait before it.
+    state: Mutex<(bool, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.1 += 1;
+        self.changed.notify_all();
+        drop(self.changed.wait_while(state, |(closed, _)| *closed).unwrap());
+    }
+
+    fn close(&self) {
+        self.state.lock().unwrap().0 = true;
+    }
+
+    fn open(&self) {
+        self.state.lock().unwrap().0 = false;
+        self.changed.notify_all();
+    }
+
+    fn wait_for(&self, waiting: usize) {
+        drop(self.changed.wait_while(self.state.lock().unwrap(), |(_, count)| *count < waiting).unwrap());
+    }
+}
+
+impl Exposition for Shown {
+    fn expose(&self, kind: &'static encode::Kind) -> Vec<Bytes> {
+        assert!(!self.fails, "this exposition was told to fail");
+        self.gate.pass();
+        let mut chunks = vec![Bytes::from(kind.name), Bytes::new(), Bytes::from_static(b" says 1\n")];
+        chunks.resize(3 + self.chunk, Bytes::from_static(&[b'#'; 1 << 16]));
+        chunks
+    }
+
+    fn ready(&self) -> Result<(), Vec<String>> {
+        if self.reasons.is_empty() { Ok(()) } else { Err(self.reasons.clone()) }
+    }
+
+    fn pipelines(&self) -> Vec<PipelineSummary> {
+        vec![PipelineSummary {
+            name: "orders <b>".to_owned(),
+            source: "file /var/log/orders.log".to_owned(),
+            metrics: vec![("orders_total".to_owned(), "Orders & more.".to_owned())],
+        }]
+    }
+}
+
+/// A server that runs until it is dropped.
+struct Server {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(shown: Arc<Shown>, telemetry_path: &str) -> Server {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let (raised, told) = tokio::sync::oneshot::channel();
+        thread::spawn({
+            let shutdown = shutdown.clone();
+            move || {
+                while !shutdown.wait(std::time::Duration::from_secs(3600)) {}
+                raised.send(()).ok();
+            }
+        });
+        let options = Options { telemetry_path: telemetry_path.to_owned() };
+        let thread = thread::spawn(move || {
+            let told = async move { told.await.unwrap_or(()) };
+            runtime.block_on(serve::serve(listener, options, shown, told)).unwrap();
+        });
+        Server { address, shutdown, thread: Some(thread) }
+    }
+
+    fn with(shown: Shown) -> Server {
+        Server::start(Arc::new(shown), "/metrics")
+    }
+
+    fn send(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &str) -> Response {
+        read(self.send(&request(method, path, headers)))
+    }
+
+    fn get(&self, path: &str) -> Response {
+        self.ask("GET", path, "")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.raise();
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(ended.is_none_or(|ended| ended.is_ok()) || thread::panicking(), "the server panicked");
+    }
+}
+
+#[derive(Debug)]
+struct Response {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Response {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.lines().filter_map(|line| line.split_once(": "));
+        headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    #[track_caller]
+    fn check(&self, status: u16, body: &str) {
+        assert_eq!((self.status, self.body.as_str()), (status, body), "{}", self.head);
+        assert_eq!(self.header("content-type"), Some("text/plain; charset=utf-8"));
+    }
+}
+
+fn request(method: &str, path: &str, headers: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n{headers}\r\n")
+}
+
+fn read(mut stream: TcpStream) -> Response {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Response { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+#[test]
+fn a_scrape_gets_the_format_it_asks_for() {
+    let server = Server::with(Shown::default());
+    for (accept, kind) in [
+        ("", "prometheus"),
+        ("Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n", "openmetrics"),
+        (
+            "Accept: application/openmetrics-text;q=0.4\r\nAccept: text/plain;version=0.0.4;q=0.5\r\n",
+            "prometheus",
+        ),
+        ("Accept: \u{fffd}\r\n", "prometheus"),
+    ] {
+        let response = server.ask("GET", "/metrics?any=thing", accept);
+        let kind = encode::KINDS.iter().find(|known| known.name == kind).unwrap();
+        assert_eq!((response.status, response.body), (200, format!("{} says 1\n", kind.name)), "{accept}");
+        let response = server.ask("GET", "/metrics", accept);
+        assert_eq!(response.header("content-type"), Some(kind.content_type));
+        assert_eq!(response.header("vary"), Some("Accept"));
+        assert_eq!(response.header("content-length"), Some(response.body.len().to_string().as_str()));
+    }
+}
+
+#[test]
+fn head_answers_as_get_does_without_a_body() {
+    let server = Server::with(Shown::default());
+    let response = server.ask("HEAD", "/metrics", "");
+    assert_eq!((response.status, response.body.as_str()), (200, ""));
+    assert_eq!(response.header("content-length"), Some("18"));
+    assert_eq!(server.ask("HEAD", "/-/healthy", "").status, 200);
+}
+
+#[test]
+fn a_large_exposition_arrives_whole() {
+    let server = Server::with(Shown { chunk: 200, ..Shown::default() });
+    let response = server.get("/metrics");
+    assert_eq!(response.body.len(), 18 + 200 * (1 << 16));
+}
+
+#[test]
+fn the_state_of_the_program_is_told() {
+    let server = Server::with(Shown::default());
+    server.get("/-/healthy").check(200, "streamgauge is healthy.\n");
+    server.get("/-/ready").check(200, "streamgauge is ready.\n");
+
+    let reasons = vec!["The broker is away.".to_owned(), "The disk is full.".to_owned()];
+    let server = Server::with(Shown { reasons, ..Shown::default() });
+    server.get("/-/healthy").check(200, "streamgauge is healthy.\n");
+    server
+        .get("/-/ready")
+        .check(503, "streamgauge is not ready:\n- The broker is away.\n- The disk is full.\n");
+}
+
+#[test]
+fn the_landing_page_shows_the_pipelines_and_loads_nothing() {
+    let server = Server::with(Shown::default());
+    let page = server.get("/");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'") && !policy.contains("unsafe"));
+    for part in
+        ["orders &lt;b&gt;", "file /var/log/orders.log", "orders_total", "Orders &amp; more.", "./metrics"]
+    {
+        assert!(page.body.contains(part), "{part}");
+    }
+    assert_eq!(server.get("/-/style.css").header("content-type"), Some("text/css; charset=utf-8"));
+}
+
+#[test]
+fn whoever_asks_for_something_else_is_told_what_there_is() {
+    let server = Server::with(Shown::default());
+    for path in ["/metric", "/metrics/", "/-/", "/../etc/passwd", "/%00", "//"] {
+        server.get(path).check(404, "There is nothing here; try /metrics, /-/healthy or /-/ready.\n");
+    }
+    for path in ["/metrics", "/-/healthy", "/-/ready", "/"] {
+        let response = server.ask("POST", path, "Content-Length: 0\r\n");
+        response.check(405, "Only GET and HEAD are answered here.\n");
+        assert_eq!(response.header("allow"), Some("GET,HEAD"));
+    }
+}
+
+#[test]
+fn the_metrics_may_be_anywhere_but_where_the_program_has_its_own() {
+    let server = Server::start(Arc::default(), "/");
+    assert_eq!(server.get("/").body, "prometheus says 1\n");
+    assert_eq!(server.get("/metrics").status, 404);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let options = Options { telemetry_path: "/{all}".to_owned() };
+        serve::serve(listener, options, Arc::<Shown>::default(), async {}).await.unwrap_err()
+    });
+    assert_eq!(
+        error.to_string(),
+        "the telemetry path `/{all}` has characters other than letters, digits and /-._~"
+    );
+}
+
+#[test]
+fn a_ninth_scrape_is_asked_to_come_back() {
+    let shown = Arc::new(Shown::default());
+    let server = Server::start(Arc::clone(&shown), "/metrics");
+    shown.gate.close();
+    let scrapes: Vec<_> = (0..8).map(|_| server.send(&request("GET", "/metrics", ""))).collect();
+    shown.gate.wait_for(8);
+    let ninth = server.get("/metrics");
+    ninth.check(503, "Too many scrapes at once; try again in a second.\n");
+    assert_eq!(ninth.header("retry-after"), Some("1"));
+    server.get("/-/healthy").check(200, "streamgauge is healthy.\n");
+
+    shown.gate.open();
+    for scrape in scrapes {
+        assert_eq!(read(scrape).status, 200);
+    }
+    assert_eq!(server.get("/metrics").status, 200);
+}
+
+#[test]
+fn a_scrape_that_fails_takes_nothing_with_it() {
+    let server = Server::with(Shown { fails: true, ..Shown::default() });
+    // More often than there are permits: none is lost.
+    for _ in 0..10 {
+        server.get("/metrics").check(500, "The scrape failed; the log says why.\n");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_refused_and_the_server_goes_on() {
+    let server = Server::with(Shown::default());
+    for garbage in ["\r\n\r\n\r\nnonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n"] {
+        assert_eq!(read(server.send(garbage)).status, 400, "{garbage:?}");
+    }
+    let many: String = (0..200).map(|at| format!("X-{at}: y\r\n")).collect();
+    assert_eq!(server.ask("GET", "/metrics", &many).status, 431);
+    assert_eq!(server.get("/metrics").status, 200);
+}
+
+#[test]
+fn a_request_under_way_is_finished_before_the_server_stops() {
+    let shown = Arc::new(Shown::default());
+    let mut server = Server::start(Arc::clone(&shown), "/metrics");
+    shown.gate.close();
+    let idle = TcpStream::connect(server.address).unwrap();
+    let scrape = server.send(&request("GET", "/metrics", ""));
+    shown.gate.wait_for(1);
+    server.shutdown.raise();
+    while TcpStream::connect(server.address).is_ok() {
+        thread::yield_now();
+    }
+    shown.gate.open();
+    assert_eq!(read(scrape).body, "prometheus says 1\n");
+    server.thread.take().unwrap().join().unwrap();
+    drop(idle);
+}

@@ -1,0 +1,17 @@
+//! Everything that is tested from outside: one binary.
+
+mod cap;
+mod docs;
+mod engine;
+mod exposition;
+mod faults;
+mod golden;
+mod http;
+mod parse;
+mod program;
+mod record_path;
+mod replayed;
+mod rotation;
+mod sample;
+mod tidy;
+mod tool;

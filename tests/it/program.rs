@@ -1,0 +1,213 @@
+//! Runs the real program, as a user does.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use streamgauge::base::shutdown::Shutdown;
+
+use crate::sample::samples;
+
+/// The program under test.
+pub fn streamgauge() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_streamgauge"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A `streamgauge run` that serves on a port of its own; killed when dropped.
+pub struct Running {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+    /// `127.0.0.1:port`.
+    pub address: String,
+}
+
+impl Running {
+    /// Starts it and waits until it serves.
+    pub fn start(arguments: &[&str]) -> Running {
+        let mut command = streamgauge();
+        command.arg("run").args(arguments).args(["--web.listen-address", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("serving metrics") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the program ended before it served");
+        }
+        let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+        Running { child, log, address: address.to_owned() }
+    }
+
+    /// The answer to a GET: status line with headers, and body.
+    pub fn get(&self, path: &str, headers: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        (head.to_owned(), if chunked { unchunk(body) } else { body.to_owned() })
+    }
+
+    /// The value of one sample of `/metrics`; 0 if it is not there.
+    pub fn sample(&self, name: &str) -> f64 {
+        samples(&self.get("/metrics", "").1).get(name).copied().unwrap_or_default()
+    }
+
+    /// Waits until a sample has this value, or panics after a minute.
+    pub fn wait_for(&self, name: &str, value: f64) {
+        let pause = Shutdown::new();
+        for _ in 0..6000 {
+            if self.sample(name) >= value {
+                break;
+            }
+            pause.wait(Duration::from_millis(10));
+        }
+        assert_eq!(self.sample(name), value, "{name}");
+    }
+
+    /// Sends SIGTERM and waits for the end: the exit status and what was logged.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap(), log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn unchunk(body: &str) -> String {
+    let mut text = String::new();
+    let mut rest = body;
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        text.push_str(&after[..size]);
+        rest = &after[(size + 2).min(after.len())..];
+        if size == 0 {
+            break;
+        }
+    }
+    text
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+const COUNT: &str = r#"
+source: {file: {include: ["${LOG}"], start_at: beginning}}
+decode: text
+metrics:
+  - counter: {name: lines_total, help: Lines.}
+  - counter: {name: lines_by_file_total, help: Lines by file., labels: {path: file.path}}
+"#;
+
+fn count(folder: &Path, log: &Path) -> String {
+    write(folder, "count.yaml", &COUNT.replace("${LOG}", &log.display().to_string()))
+}
+
+#[test]
+fn a_file_that_grows_is_counted_and_a_signal_drains() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    std::fs::write(&log, "one\ntwo\npart").unwrap();
+    let running = Running::start(&[&count(folder.path(), &log)]);
+    running.wait_for("lines_total", 2.0);
+    let mut file = std::fs::OpenOptions::new().append(true).open(&log).unwrap();
+    file.write_all(b"ial\nfour\n").unwrap();
+    running.wait_for("lines_total", 4.0);
+    running.wait_for(&format!("lines_by_file_total{{path=\"{}\"}}", log.display()), 4.0);
+    assert_eq!(running.sample("streamgauge_source_events_total{pipeline=\"count\",source=\"file\"}"), 4.0);
+    let (status, log) = running.terminate();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("stopped"), "{log}");
+}
+
+#[test]
+fn endpoints_answer_as_promised() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let running = Running::start(&[&count(folder.path(), &log)]);
+    let (head, body) = running.get("/metrics", "");
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/plain; version=0.0.4"), "{head}");
+    assert!(body.contains("\nlines_total 0\n"), "a counter without labels is 0 before the first event");
+    let (head, body) = running.get("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n");
+    assert!(head.contains("application/openmetrics-text"), "{head}");
+    assert!(body.ends_with("# EOF\n") && body.contains("# TYPE lines counter\n"), "{body}");
+    assert!(running.get("/-/healthy", "").0.starts_with("HTTP/1.1 200"));
+    assert!(running.get("/-/ready", "").0.starts_with("HTTP/1.1 200"));
+    assert!(running.get("/", "").1.contains("lines_by_file_total"));
+    assert!(running.get("/nothing", "").0.starts_with("HTTP/1.1 404"));
+    for own in [
+        "streamgauge_build_info{",
+        "streamgauge_uptime_seconds ",
+        "process_resident_memory_bytes ",
+        "streamgauge_ticks_total ",
+    ] {
+        assert!(running.get("/metrics", "").1.contains(&format!("\n{own}")), "{own}");
+    }
+}
+
+#[test]
+fn a_faulty_pipeline_starts_nothing_and_exits_with_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "bad.yaml", "source: stdin\nmetrics:\n  - countr: {}\n");
+    for command in ["run", "check", "replay"] {
+        let output = streamgauge().args([command, &path]).output().unwrap();
+        assert_eq!(output.status.code(), Some(78), "{command}");
+        assert!(output.stdout.is_empty());
+        let faults = String::from_utf8(output.stderr).unwrap();
+        assert!(faults.contains("bad.yaml:3:5: ") && faults.contains("did you mean `counter`?"), "{faults}");
+    }
+}
+
+#[test]
+fn check_names_what_is_valid() {
+    let output =
+        streamgauge().args(["check", "pipelines"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("log-errors: valid, from file to "));
+}
+
+#[test]
+fn an_address_in_use_is_said_clearly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = count(folder.path(), &folder.path().join("app.log"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = streamgauge().args(["run", &path, "--web.listen-address", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains(&address) && log.contains("--web.listen-address"), "{log}");
+}
+
+#[test]
+fn standard_input_is_counted_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "source: stdin\nmetrics: [{counter: {name: lines_total, help: Lines.}}]\n";
+    let path = write(folder.path(), "stdin.yaml", text);
+    for format in ["prometheus", "openmetrics"] {
+        let mut replay = streamgauge();
+        replay.args(["replay", &path, "--format", format]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = replay.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"a\n\nb\r\nlast").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("lines_total 4\n"), "{text}");
+        assert_eq!(text.ends_with("# EOF\n"), format == "openmetrics");
+    }
+}

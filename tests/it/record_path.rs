@@ -1,0 +1,35 @@
+//! I1: recording allocates nothing once a series is known.
+
+use crate::replayed::{batch, plan};
+
+const METRICS: &str = r"
+metrics:
+  - counter: {name: events_total, help: Events.}
+  - counter: {name: by_kind_total, help: Events by kind., labels: [kind, path]}
+  - histogram: {name: size, help: Sizes., value: size, labels: {kind: lowerAscii(kind)}, where: 'size > 10'}
+";
+
+#[track_caller]
+fn check(head: &str, line: impl Fn(usize) -> String) {
+    let plan = plan(&format!("source: stdin\n{head}{METRICS}"));
+    let lines: String = (0..2000).map(|n| line(n) + "\n").collect();
+    let batch = batch(lines.as_bytes());
+    let mut processors = plan.processors();
+    // The first time the series are born, and buffers grow to their size; the second time the arena does.
+    (0..3).for_each(|_| processors[0].process(&batch));
+    let counted = allocation_counter::measure(|| processors[0].process(&batch));
+    assert_eq!(counted.count_total, 0, "{head}");
+}
+
+#[test]
+fn json_is_recorded_without_allocation() {
+    check("decode: json\nstages:\n  - keep: size >= 0\n  - set: {size: size * 2}\n", |n| {
+        format!(r#"{{"kind":"K{}","size":{n},"path":"/p{}","more":[1,2,{{"x":"y"}}]}}"#, n % 5, n % 7)
+    });
+}
+
+#[test]
+fn a_regex_is_recorded_without_allocation() {
+    let head = "decode: {regex: '^(?P<kind>\\S+) (?P<path>/\\S*) (?P<size>\\d+)$'}\nstages: [{drop: kind == 'K1'}]\n";
+    check(head, |n| format!("K{} /p{} {n}", n % 5, n % 7));
+}
