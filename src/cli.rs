@@ -155,11 +155,7 @@ impl Log {
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {
-    let valid = text.starts_with('/')
-        && text.len() > 1
-        && !text.starts_with("/-/")
-        && !text.contains(['{', '}', '?', '#', ' ']);
-    if valid { Ok(text.to_owned()) } else { Err("a path such as /metrics is wanted".to_owned()) }
+    crate::serve::check_path(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

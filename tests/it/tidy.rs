@@ -161,11 +161,11 @@ fn nothing_has_a_name_that_says_nothing() {
 
 /// The folders whose files are variants, and the files in them that serve the variants instead.
 const VARIANTS: &[(&str, &[&str])] = &[
-    ("source", &["once"]),
+    ("source", &["block", "once"]),
     ("decode", &[]),
     ("stage", &[]),
     ("aggregate", &["book", "laws", "shard"]),
-    ("encode", &["accept", "number"]),
+    ("encode", &["escape", "negotiate", "number", "sample", "sample_families"]),
 ];
 
 #[test]

@@ -60,10 +60,10 @@ impl Outlet for Collector {
         Ok(())
     }
 
-    fn lag(&mut self, lane: LaneId, bytes: Option<u64>) {
+    fn lag(&mut self, lane: &Lane, bytes: Option<u64>) {
         match bytes {
-            Some(bytes) => drop(self.lags.insert(lane, bytes)),
-            None => drop(self.lags.remove(&lane)),
+            Some(bytes) => drop(self.lags.insert(lane.id, bytes)),
+            None => drop(self.lags.remove(&lane.id)),
         }
     }
 
@@ -587,7 +587,7 @@ impl Outlet for Storm {
         self.out.send(batch)
     }
 
-    fn lag(&mut self, lane: LaneId, bytes: Option<u64>) {
+    fn lag(&mut self, lane: &Lane, bytes: Option<u64>) {
         self.out.lag(lane, bytes);
     }
 
