@@ -33,12 +33,19 @@ pub struct Track {
     pub trail: Vec<u8>,
     /// The size it was last seen to have.
     pub size: u64,
+    /// How many bytes the witness covered in the last position that was handed on.
+    pub witnessed: u32,
 }
 
 impl Track {
     /// The position to resume from.
     pub fn position(&self) -> Position {
         Position { offset: self.offset, witness: self.head.witness() }
+    }
+
+    /// Whether it can be known again by more bytes than a restart would know of.
+    pub fn has_more_to_tell(&self) -> bool {
+        self.head.witness().len > self.witnessed
     }
 
     /// Whether `file`, which starts with `head`, is a copy of this content.

@@ -232,7 +232,7 @@ impl Model {
             Step::DeleteLog => self.delete_log(),
             Step::DeleteRotated => self.delete_rotated(),
             Step::Scan => self.world.scan(),
-            Step::Read(times) => (0..times).for_each(|_| drop(self.world.read_some())),
+            Step::Read(times) => (0..times).for_each(|_| _ = self.world.read_some()),
             Step::Restart => self.restart(),
         }
     }

@@ -97,9 +97,12 @@ impl Tailer {
         for found in &listing.found {
             self.meet(found, outlet, now)?;
         }
-        for content in &self.contents {
+        for content in &mut self.contents {
             let behind = content.track.size.saturating_sub(content.track.offset);
             outlet.lag(&content.track.lane, Some(behind));
+            if content.track.has_more_to_tell() {
+                announce(&mut content.track, outlet)?;
+            }
         }
         if listing.faults.is_empty() {
             self.passed.age(&listing.found);
@@ -121,7 +124,7 @@ impl Tailer {
             let mut block = self.spare.take().unwrap_or_else(|| outlet.buffer());
             match content.read(&mut block, self.limits) {
                 Ok(Outcome::Lines(cut)) => {
-                    send(&content.track, block, cut, outlet)?;
+                    send(&mut content.track, block, cut, outlet)?;
                     return Ok(true);
                 }
                 outcome => {
@@ -179,12 +182,12 @@ impl Tailer {
         self.orphans.push(Orphan { track, patience: PATIENCE });
         let lane = self.lanes.open(id, &base, outlet);
         let head = Head::default();
-        let track = Track { lane, base, head, offset: 0, trail: Vec::new(), size: 0 };
+        let track = Track { lane, base, head, offset: 0, trail: Vec::new(), size: 0, witnessed: 0 };
         let mut content = Content::new(track, id, file);
         if content.check().is_err() {
             content.pause(now);
         }
-        announce(&content.track, outlet)?;
+        announce(&mut content.track, outlet)?;
         self.contents.push(content);
         Ok(())
     }
@@ -207,7 +210,7 @@ impl Tailer {
             let mut block = Vec::new();
             match content.read_rest(&mut block, self.limits) {
                 Ok(Outcome::Lines(cut)) if finished => rest = (block, cut.refused()),
-                Ok(Outcome::Lines(cut)) => send(&content.track, block, cut, outlet)?,
+                Ok(Outcome::Lines(cut)) => send(&mut content.track, block, cut, outlet)?,
                 Ok(_) => return Ok(Some(content)),
                 Err(_) => {
                     outlet.error("file_read_failed");
@@ -244,7 +247,8 @@ impl Tailer {
             for (key, position) in former {
                 let lane = self.lanes.reopen(key, base, outlet);
                 let (head, offset) = (Head::remembered(position.witness), position.offset);
-                let track = Track { lane, base: base.clone(), head, offset, trail: Vec::new(), size: offset };
+                let (base, witnessed) = (base.clone(), position.witness.len);
+                let track = Track { lane, base, head, offset, trail: Vec::new(), size: offset, witnessed };
                 self.orphans.push(Orphan { track, patience: PATIENCE });
             }
             if let Some((key, position)) = current {
@@ -348,8 +352,8 @@ impl Tailer {
         };
         let lane = self.lanes.open(stranger.id, base, outlet);
         self.admit(stranger, lane, base, offset);
-        let content = self.contents.last().expect("a content was just admitted");
-        announce(&content.track, outlet)
+        let content = self.contents.last_mut().expect("a content was just admitted");
+        announce(&mut content.track, outlet)
     }
 
     /// Whether the file is a copy of a content that is being read. `None`: it is too early to say.
@@ -372,7 +376,15 @@ impl Tailer {
 
     fn admit(&mut self, stranger: Stranger, lane: Arc<Lane>, base: &Path, offset: u64) {
         let Stranger { file, id, stamp, head } = stranger;
-        let track = Track { lane, base: base.to_owned(), head, offset, trail: Vec::new(), size: stamp.size };
+        let track = Track {
+            lane,
+            base: base.to_owned(),
+            head,
+            offset,
+            trail: Vec::new(),
+            size: stamp.size,
+            witnessed: 0,
+        };
         self.ids.insert(id);
         self.contents.push(Content::new(track, id, file));
     }
@@ -413,15 +425,16 @@ impl Stranger {
     }
 }
 
-fn send(track: &Track, bytes: Vec<u8>, cut: Cut, outlet: &mut dyn Outlet) -> Result<(), Closed> {
+fn send(track: &mut Track, bytes: Vec<u8>, cut: Cut, outlet: &mut dyn Outlet) -> Result<(), Closed> {
     let (lane, end) = (Arc::clone(&track.lane), track.position());
+    track.witnessed = end.witness.len;
     let refused: Refusals = cut.refused();
     outlet.send(Batch { lane, bytes, end, refused, last: false })
 }
 
-/// Makes a content known to the ledger before anything of it is read. A restart must not take it for one that
-/// was there before the program.
-fn announce(track: &Track, outlet: &mut dyn Outlet) -> Result<(), Closed> {
+/// Makes a content known to the ledger before anything of it is read, and by as many of its first bytes as there
+/// are. A restart must neither take it for one that was there before the program nor confuse it with the next one.
+fn announce(track: &mut Track, outlet: &mut dyn Outlet) -> Result<(), Closed> {
     send(track, Vec::new(), Cut::default(), outlet)
 }
 

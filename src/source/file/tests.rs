@@ -89,7 +89,7 @@ impl World {
     pub fn with(include: &[&str], change: impl FnOnce(&mut Options)) -> World {
         let root = tempfile::tempdir().unwrap();
         let include = include.iter().map(|name| format!("{}/{name}", root.path().display())).collect();
-        let mut options = Options { include, ..Options::default() };
+        let mut options = Options { include, start_at: StartAt::Beginning, ..Options::default() };
         change(&mut options);
         let tailer = Tailer::new(&options).unwrap();
         World { root, options, tailer, out: Collector::default(), now: Duration::ZERO }
@@ -632,6 +632,7 @@ fn a_million_lines_through_twenty_rotations_at_full_speed() {
     };
     let options = Options {
         include: vec![path.display().to_string()],
+        start_at: StartAt::Beginning,
         poll_interval: Duration::from_millis(20),
         ..Options::default()
     };
