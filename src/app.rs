@@ -1,7 +1,7 @@
 //! The only place where the parts are put together: one function for each command.
 
 mod check;
-
+mod demo;
 mod page;
 mod replay;
 mod run;
@@ -27,7 +27,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Replay(options) => replay::run(&options),
-        Command::Demo(_) => todo!(),
+        Command::Demo(options) => demo::run(&options),
     }
 }
 

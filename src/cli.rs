@@ -54,12 +54,19 @@ pub struct Run {
 /// Where and how metrics are served.
 #[derive(Clone, Debug, Args)]
 pub struct Web {
-    /// The address to listen on.
-    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9101")]
-    pub listen: SocketAddr,
+    /// The address to listen on [default: 127.0.0.1:9101]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
     /// The path of the metrics.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path)]
     pub telemetry_path: String,
+}
+
+impl Web {
+    /// The address to listen on: the one given, or the default.
+    pub fn address(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9101)))
+    }
 }
 
 /// How the engine is laid out.
@@ -171,5 +178,12 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_default_address_is_the_one_that_the_help_names() {
+        let web = Web { listen: None, telemetry_path: "/metrics".to_owned() };
+        let help = Arguments::command().find_subcommand_mut("run").unwrap().render_help().to_string();
+        assert!(help.contains(&format!("[default: {}]", web.address())), "{help}");
     }
 }

@@ -20,5 +20,6 @@ pub mod encode; // the posted state as text
 pub mod config; // pipeline files → plan
 pub mod engine; // threads, queues, ticks
 pub mod serve; // HTTP, and our own metrics
+pub mod demo; // generated logs, and what was counted of them
 pub mod cli; // the command line
 pub mod app; // puts the parts together

@@ -23,7 +23,7 @@ use crate::telemetry::Telemetry;
 const QUEUE_BYTES: usize = 4 << 20;
 
 /// How long sources get to finish what they are reading.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the pipelines until SIGTERM or SIGINT; a second signal ends the process at once.
 pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
@@ -33,8 +33,9 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     };
     let runtime = runtime()?;
     let listener = runtime.block_on(listen(&options.web))?;
+    let address = listener.local_addr()?;
     let running = Running::start(plan, &options.engine, Clock::system());
-    tracing::info!(address = %options.web.listen, path = options.web.telemetry_path, "serving metrics");
+    tracing::info!(address = %address, path = options.web.telemetry_path, "serving metrics");
     runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
@@ -66,13 +67,14 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Opens the address that metrics are served on.
 pub(super) async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
-    let address = web.listen;
+    let address = web.address();
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address} (see --web.listen-address)"))
 }
 
-async fn terminated() -> anyhow::Result<()> {
+/// Waits for SIGTERM or SIGINT.
+pub(super) async fn terminated() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     tokio::select! {
@@ -87,7 +89,7 @@ pub(super) struct Running {
     engine: Engine,
     sources: Vec<JoinHandle<()>>,
     shutdown: Shutdown,
-    page: Arc<Page>,
+    pub(super) page: Arc<Page>,
 }
 
 impl Running {
