@@ -131,8 +131,8 @@ impl Live {
                 return Ok(());
             }
         }
-        let rotated = self.logs.app.rotated.drain(..).chain(self.logs.access.rotated.drain(..));
-        rotated.map(fs::remove_file).collect()
+        let mut rotated = self.logs.app.rotated.drain(..).chain(self.logs.access.rotated.drain(..));
+        rotated.try_for_each(fs::remove_file)
     }
 }
 
