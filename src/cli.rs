@@ -20,7 +20,7 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes:
   0   done, or stopped by SIGTERM or SIGINT after everything was counted
-  1   could not go on: an address in use, an input that cannot be read
+  1   could not go on: an address in use, an input that cannot be read; or the totals of a demo differ
   2   the command line is wrong
   78  a pipeline file is faulty; every fault is printed, nothing was started";
 
