@@ -1,5 +1,10 @@
 //! `streamgauge demo`, as a user runs it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot do without, it may panic over, in its own functions too"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{ChildStdout, Stdio};
