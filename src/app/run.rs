@@ -16,7 +16,7 @@ use crate::cli::{EngineFlags, Run, Web};
 use crate::config::Plan;
 use crate::engine::{Engine, Options, Surroundings};
 use crate::serve::{self, Exposition};
-use crate::source::{Context, Outlet, SourceError};
+use crate::source::{Context, SourceError};
 use crate::telemetry::Telemetry;
 
 /// How many bytes may wait for each worker: enough that it always has work, few enough to stay in the cache.
@@ -34,7 +34,8 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let listener = runtime.block_on(listen(&options.web))?;
     let running = Running::start(plan, &options.engine, Clock::system());
-    tracing::info!(address = %options.web.listen, path = options.web.telemetry_path, "serving metrics");
+    let address = listener.local_addr().context("the address listened on is not known")?;
+    tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
     runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
@@ -66,8 +67,8 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Opens the address that metrics are served on.
 pub(super) async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
-    let address = web.listen;
-    TcpListener::bind(address)
+    let address = &web.listen;
+    TcpListener::bind(address.as_str())
         .await
         .with_context(|| format!("cannot listen on {address} (see --web.listen-address)"))
 }
@@ -112,7 +113,8 @@ impl Running {
             let (source, mut outlet, context) =
                 (pipeline.source.source(), engine.outlet(at), context.clone());
             let name = pipeline.name.clone();
-            let run = move || ended(&name, source.run(&mut outlet, &context), &mut outlet);
+            let telemetry = Arc::clone(&telemetry);
+            let run = move || ended((at, &name), source.run(&mut outlet, &context), &telemetry);
             std::thread::Builder::new()
                 .name("source".to_owned())
                 .spawn(run)
@@ -144,11 +146,11 @@ impl Running {
     }
 }
 
-fn ended(pipeline: &str, result: Result<(), SourceError>, outlet: &mut dyn Outlet) {
+fn ended((at, pipeline): (usize, &str), result: Result<(), SourceError>, telemetry: &Telemetry) {
     match result {
         Ok(()) => tracing::info!(pipeline, "source ended"),
         Err(error) => {
-            outlet.error("failed");
+            telemetry.sources.failed(at, error.to_string());
             tracing::error!(pipeline, error = %error, "source failed; its metrics stay as they are");
         }
     }

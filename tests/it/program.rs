@@ -72,8 +72,8 @@ impl Running {
 
     /// Sends SIGTERM and waits for the end: the exit status and what was logged.
     pub fn terminate(mut self) -> (ExitStatus, String) {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(kill.success());
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap(), log)
