@@ -9,6 +9,7 @@ mod golden;
 mod http;
 mod parse;
 mod program;
+mod prometheus;
 mod record_path;
 mod replayed;
 mod rotation;
