@@ -1,6 +1,7 @@
 //! Everything that is tested from outside: one binary.
 
 mod cap;
+mod cut;
 mod docs;
 mod engine;
 mod exposition;
