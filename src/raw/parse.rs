@@ -39,9 +39,14 @@ pub fn parse(file: FileId, text: &str, environment: Environment<'_>, faults: &mu
     };
     for event in Parser::new_from_str(text) {
         let flow = match event {
-            Ok((event, span)) => builder.take(event, span),
+            Ok((event, span)) => {
+                let flow = builder.take(event, span);
+                builder.source.look(span.end);
+                flow
+            }
             Err(error) => {
-                syntax::report(&error, &builder.source, builder.faults);
+                let open: Vec<_> = builder.frames.iter().map(|frame| frame.place).collect();
+                syntax::report(&error, &mut builder.source, &open, builder.faults);
                 return None;
             }
         };
