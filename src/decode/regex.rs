@@ -38,7 +38,7 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
         );
         return None;
     }
-    let pattern = node.text(faults)?;
+    let pattern = node.text_of("a pattern", faults)?;
     let regex = match compile(&pattern.text) {
         Ok(regex) => regex,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! A mapping read against the table of its keys: unknown, missing and empty keys are faults.
 
 use super::fault::{Faults, did_you_mean, listed};
-use super::node::{Node, NodeKind};
+use super::node::{Node, NodeKind, shortened};
 use super::place::{Place, Text};
 
 /// One key of a mapping: what reads it, explains it and documents it.
@@ -60,6 +60,12 @@ impl<'n> Mapping<'n> {
         (!node.is_null() || !key.is_some_and(|key| key.required)).then_some(node)
     }
 
+    /// The text of a key; where it is something else, a fault that says what the table wants.
+    pub fn text(&self, name: &str, faults: &mut Faults) -> Option<&'n Text> {
+        let wanted = self.keys.iter().find(|key| key.name == name).map_or("text", |key| key.wanted);
+        self.get(name)?.text_of(wanted, faults)
+    }
+
     /// The key as written.
     pub fn key(&self, name: &str) -> Option<&'n Text> {
         self.entries.iter().map(|(text, _)| text).find(|text| text.text == name)
@@ -71,22 +77,54 @@ impl<'n> Mapping<'n> {
     }
 
     fn report_unknown(&self, what: &str, faults: &mut Faults) {
-        for (text, _) in self.entries {
+        for (text, node) in self.entries {
             let name = text.text.as_str();
             if names(&self.keys).any(|key| key == name) {
                 continue;
             }
-            let unwritten = names(&self.keys).filter(|key| self.key(key).is_none());
-            let help = did_you_mean(name, unwritten)
+            let help = self
+                .no_space(name)
+                .or_else(|| did_you_mean(name, self.unwritten()))
+                .or_else(|| self.torn_off(node))
                 .unwrap_or_else(|| format!("the keys of `{what}` are {}", listed(names(&self.keys))));
-            faults.add_with_help(text.place, format!("unknown key `{name}` in `{what}`"), help);
+            faults.add_with_help(text.place, format!("unknown key {} in `{what}`", shortened(name)), help);
         }
+    }
+
+    /// The keys that are not there, and may be meant by those that are unknown.
+    fn unwritten(&self) -> impl Iterator<Item = &'static str> {
+        names(&self.keys).filter(|key| self.key(key).is_none())
+    }
+
+    /// Help with `{name:x}`, which YAML reads as the key `name:x`.
+    fn no_space(&self, name: &str) -> Option<String> {
+        let (key, value) = name.split_once(':')?;
+        names(&self.keys).any(|known| known == key).then(|| format!("write `{key}: {value}`, with a space"))
+    }
+
+    /// Help with `{help: one, two}`, which YAML reads as the text `one` and the key `two`.
+    fn torn_off(&self, node: &Node) -> Option<String> {
+        let (first, _) = self.entries.first()?;
+        let in_braces = (first.place.line, first.place.column) != (self.place.line, self.place.column);
+        let help = "in `{…}` a comma begins the next key: put a text that holds one in quotes";
+        (in_braces && node.is_null()).then(|| help.to_owned())
+    }
+
+    /// Whether an unknown key is near to this one, so that the fault of that key says all.
+    fn is_misspelt(&self, name: &'static str) -> bool {
+        let unknown = self.entries.iter().map(|(text, _)| text.text.as_str());
+        let mut unknown = unknown.filter(|word| names(&self.keys).all(|key| key != *word));
+        unknown.any(|word| {
+            self.no_space(word).is_some_and(|_| word.starts_with(&format!("{name}:")))
+                || did_you_mean(word, self.unwritten()) == did_you_mean(name, [name])
+        })
     }
 
     fn report_missing(&self, what: &str, faults: &mut Faults) {
         for key in self.keys.iter().filter(|key| key.required) {
             let Key { name, wanted, .. } = key;
             match self.entries.iter().find(|(text, _)| text.text == *name) {
+                None if self.is_misspelt(name) => {}
                 None => {
                     let help = format!("add `{name}:` with {wanted}");
                     faults.add_with_help(self.place, format!("missing key `{name}` in `{what}`"), help);

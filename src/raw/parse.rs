@@ -87,6 +87,8 @@ enum Inner {
 enum Meaning {
     /// No tag.
     Untagged,
+    /// A tag that is none of ours; its fault is reported.
+    Unknown,
     /// `!!str`, or `!`: text, even without quotes.
     Text,
     /// `!!int`, `!!float`, `!!bool`: as if without quotes.
@@ -104,15 +106,16 @@ impl Builder<'_, '_, '_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> ControlFlow<()> {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
-                let place = Place { len: 3, ..self.source.place(span.start) };
+                let spot = self.source.spot(span.start);
+                let place = spot.until(spot.word_len());
                 let help = "keep one document, or put each in a file of its own";
                 self.faults.add_with_help(place, "a second document in one file", help);
                 ControlFlow::Break(())
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let meaning = self.meaning(tag.as_deref(), span);
-                let place =
-                    self.source.scalar(span, style, &text, anchor > 0 || meaning != Meaning::Untagged);
+                let properties = anchor > 0 || meaning != Meaning::Untagged;
+                let place = self.scalar_place(span, style, &text, properties);
                 if self.expects_key() {
                     return self.complete(key_scalar(text, style, place), anchor);
                 }
@@ -157,7 +160,7 @@ impl Builder<'_, '_, '_> {
         };
         known.unwrap_or_else(|| {
             self.unfit_tag(span, "unknown tag");
-            Meaning::Text
+            Meaning::Unknown
         })
     }
 
@@ -173,8 +176,17 @@ impl Builder<'_, '_, '_> {
         let mut spot = self.source.spot(span.start);
         spot.skip_anchor();
         let written: String = spot.rest.chars().take(spot.word_len()).collect();
-        let help = "remove it; for text that starts with `!`, use quotes";
+        let help = "remove it, or put the whole text in quotes: a text without them cannot begin with `!`";
         self.faults.add_with_help(spot.until(spot.word_len()), format!("{problem} `{written}`"), help);
+    }
+
+    /// Where a scalar stands. One that takes no room stands where its key does.
+    fn scalar_place(&mut self, span: Span, style: ScalarStyle, text: &str, properties: bool) -> ScalarPlace {
+        let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+        match self.pending_place().filter(|_| text.is_empty() && !quoted) {
+            Some(key) => key.into(),
+            None => self.source.scalar(span, style, text, properties),
+        }
     }
 
     /// The node of a scalar that is a value.
@@ -185,9 +197,12 @@ impl Builder<'_, '_, '_> {
         meaning: Meaning,
         (span, place): (Span, ScalarPlace),
     ) -> Node {
+        if meaning == Meaning::Unknown {
+            return Node { kind: NodeKind::Faulty, place: place.whole };
+        }
         let untagged_plain = style == ScalarStyle::Plain && meaning == Meaning::Untagged;
         if untagged_plain && text.is_empty() {
-            return Node::null(self.pending_place().unwrap_or(place.whole));
+            return Node::null(place.whole);
         }
         if meaning == Meaning::Null || (untagged_plain && is_null(text)) {
             return Node::null(place.whole);

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::fault::{Faults, did_you_mean, listed};
-use super::node::{Node, NodeKind};
+use super::node::{Node, NodeKind, shortened};
 use super::place::Text;
 use super::quantity;
 
@@ -28,9 +28,14 @@ pub struct Variant<'n> {
 impl Node {
     /// Text of any style.
     pub fn text(&self, faults: &mut Faults) -> Option<&Text> {
+        self.text_of("text", faults)
+    }
+
+    /// Text of any style. `what` says of what: "a glob".
+    pub fn text_of(&self, what: &str, faults: &mut Faults) -> Option<&Text> {
         match &self.kind {
             NodeKind::Scalar { text, .. } => Some(text),
-            _ => self.refuse("text", None, faults),
+            _ => self.refuse(what, None, faults),
         }
     }
 
@@ -123,6 +128,9 @@ impl Node {
                 let help = "write one `- …` per line, or `[…, …]`".to_owned();
                 self.refuse(what, Some(help), faults)
             }
+            NodeKind::Map(_) => {
+                self.refuse(what, Some("begin each entry with a dash: `- …`".to_owned()), faults)
+            }
             _ => self.refuse(what, None, faults),
         }
     }
@@ -161,11 +169,11 @@ impl Node {
         if let Some(kind) = kinds.iter().find(|kind| **kind == name.text) {
             return Some(Variant { kind, name, body });
         }
-        let mut help = format!("the known ones are {}", listed(kinds.iter().copied()));
+        let mut help = format!("the kinds are {}", listed(kinds.iter().copied()));
         if let Some(near) = did_you_mean(&name.text, kinds.iter().copied()) {
             help = format!("{near}\n{help}");
         }
-        faults.add_with_help(name.place, format!("unknown {what} `{}`", name.text), help);
+        faults.add_with_help(name.place, format!("unknown kind of {what} {}", shortened(&name.text)), help);
         None
     }
 
@@ -178,7 +186,7 @@ impl Node {
         faults: &mut Faults,
     ) -> Option<T> {
         let Some((second, _)) = entries.get(1) else {
-            let help = format!("the known ones are {}", listed(kinds.iter().copied()));
+            let help = format!("the kinds are {}", listed(kinds.iter().copied()));
             return self.refuse(&format!("a {what}"), Some(help), faults);
         };
         let first = entries.first().filter(|(name, _)| kinds.contains(&name.text.as_str()));
@@ -186,7 +194,7 @@ impl Node {
             Some((name, _)) if !kinds.contains(&second.text.as_str()) => {
                 format!("indent what belongs to `{0}` deeper than `{0}`", name.text)
             }
-            _ => format!("start each {what} with a dash of its own"),
+            _ => format!("keep one of them; in a list, begin each {what} with a dash of its own"),
         };
         faults.add_with_help(
             second.place,

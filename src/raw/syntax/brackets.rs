@@ -13,6 +13,10 @@ pub(super) fn broken(site: &Site<'_>) -> Option<Finding> {
     let start = value_start(site, opened);
     let close = closing(site, opened);
     if found == Some(':') {
+        if let Some(end) = entry_above(site, opened) {
+            let problem = "no `,` behind this entry";
+            return Some(Finding::new(end, 1, problem, "put a `,` between two entries"));
+        }
         let problem = "a second `:` in one entry";
         let help = format!("{}\nor put a `,` between two entries", advice(site.value(start)));
         return Some(Finding::new(site.at, 1, problem, help));
@@ -44,6 +48,13 @@ pub(super) fn unclosed(site: &Site<'_>) -> Option<Finding> {
 pub(super) fn crossed(site: &Site<'_>) -> Option<Finding> {
     let opened = *site.open.last()?;
     if is_inside(site, opened) { broken(site) } else { unclosed(site) }
+}
+
+/// The end of the entry on a line above, where the line of the parser begins another without a `,` between them.
+fn entry_above(site: &Site<'_>, opened: usize) -> Option<usize> {
+    let line = site.line_start(site.at);
+    let above = site.text.get(opened + 1..line)?.trim_end();
+    (!above.is_empty() && !above.ends_with([',', '[', '{', ':'])).then_some(opened + 1 + above.len())
 }
 
 /// `]` or `}` without an opening bracket.
