@@ -142,3 +142,69 @@ impl<'n> Mapping<'n> {
 fn names(keys: &[&'static Key]) -> impl Iterator<Item = &'static str> {
     keys.iter().map(|key| key.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::parse;
+
+    const fn key(name: &'static str, required: bool) -> Key {
+        Key { name, wanted: "a word", required, help: "", default: None }
+    }
+
+    const KEYS: &[Key] = &[key("name", true), key("labels", false), key("value", false)];
+
+    /// Checks the faults of a mapping read against [`KEYS`]: each `line:column: problem (help)`.
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let mut faults = Faults::new();
+        let file = faults.file("a.yaml", text);
+        let node = parse(file, text, &|_| None, &mut faults).expect("a tree");
+        Mapping::read(&node, "counter", &[KEYS], &mut faults);
+        let found = faults.found().iter().map(|fault| {
+            let Place { line, column, .. } = fault.place;
+            format!("{line}:{column}: {} ({})", fault.problem, fault.help.as_deref().unwrap_or_default())
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{text}");
+    }
+
+    #[test]
+    fn keys_of_the_table_are_well() {
+        check("name: a\nvalue: b\n", &[]);
+        check("name: a\nvalue:\n", &[]);
+    }
+
+    #[test]
+    fn a_required_key_must_be_there_and_have_a_value() {
+        check("value: b\n", &["1:1: missing key `name` in `counter` (add `name:` with a word)"]);
+        check("value: b\nname:\n", &["2:1: `name` in `counter` has no value (write a word after `name:`)"]);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_one_fault() {
+        check("nmae: a\n", &["1:1: unknown key `nmae` in `counter` (did you mean `name`?)"]);
+        check("name: a\nlables: b\n", &["2:1: unknown key `lables` in `counter` (did you mean `labels`?)"]);
+    }
+
+    #[test]
+    fn a_key_is_not_meant_where_it_is_there_already() {
+        let help = "the keys of `counter` are `name`, `labels` and `value`";
+        check("name: a\nnames: b\n", &[&format!("2:1: unknown key `names` in `counter` ({help})")]);
+    }
+
+    #[test]
+    fn braces_that_are_read_otherwise_than_meant_are_explained() {
+        check(
+            "{name:a, value: b}",
+            &["1:2: unknown key `name:a` in `counter` (write `name: a`, with a space)"],
+        );
+        let help = "in `{…}` a comma begins the next key: put a text that holds one in quotes";
+        check("{name: a, b c, value: d}", &[&format!("1:11: unknown key `b c` in `counter` ({help})")]);
+    }
+
+    #[test]
+    fn no_mapping_is_told_its_keys() {
+        let help = "the keys of `counter` are `name`, `labels` and `value`";
+        check("[name]", &[&format!("1:1: expected a mapping for `counter`, found a list ({help})")]);
+    }
+}

@@ -66,7 +66,7 @@ pub(super) fn closes_nothing(site: &Site<'_>) -> Option<Finding> {
 
 /// `[a,,b]`.
 pub(super) fn empty(site: &Site<'_>) -> Option<Finding> {
-    let found = site.rest().chars().next()?;
+    let Some(found) = site.rest().chars().next() else { return unclosed(site) };
     let problem = format!("found `{found}` where a value was wanted");
     let help = if found == ',' { "remove this `,`, or write a value before it" } else { "write a value" };
     Some(Finding::new(site.at, 1, problem, help))

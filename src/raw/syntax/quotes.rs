@@ -19,13 +19,12 @@ fn unclosed_at(site: &Site<'_>, at: usize, quote: char) -> Finding {
 /// `"\d"`: the parser names the quote that opened the text.
 pub(super) fn escape(site: &Site<'_>) -> Option<Finding> {
     let text = site.rest().strip_prefix('"')?;
-    let mut at = site.at + 1;
     let mut characters = text.char_indices();
     while let Some((offset, character)) = characters.next() {
         if character != '\\' {
             continue;
         }
-        at = site.at + 1 + offset;
+        let at = site.at + 1 + offset;
         let (_, escaped) = characters.next()?;
         let digits = match escaped {
             'x' => 2,
