@@ -31,7 +31,7 @@ const KNOWN: &[(&str, Explain)] = &[
     ("flow mapping, did not find expected", brackets::broken),
     ("flow sequence, expected", brackets::broken),
     ("illegal placement of ':'", brackets::broken),
-    ("invalid indentation in flow construct", brackets::unclosed),
+    ("invalid indentation", brackets::outdented),
     ("unexpected end of plain scalar", brackets::broken),
     ("simple key expect", brackets::crossed),
     ("simple key expect", lines::without_colon),

@@ -44,6 +44,14 @@ pub(super) fn unclosed(site: &Site<'_>) -> Option<Finding> {
     Some(Finding::new(opened, 1, problem, format!("write `{close}` behind the last entry")))
 }
 
+/// A line within brackets in the column of their key or before it: meant to be within, or the bracket is not closed.
+pub(super) fn outdented(site: &Site<'_>) -> Option<Finding> {
+    let mut finding = unclosed(site)?;
+    let line = site.line_number(site.at);
+    finding.help.push_str(&format!("; if line {line} belongs to it, indent that line deeper"));
+    Some(finding)
+}
+
 /// A line that begins anew while a bracket is open.
 pub(super) fn crossed(site: &Site<'_>) -> Option<Finding> {
     let opened = *site.open.last()?;
