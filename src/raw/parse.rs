@@ -79,7 +79,7 @@ struct Frame {
 
 enum Inner {
     List(Vec<Node>),
-    Map(Entries),
+    Map(Box<Entries>),
 }
 
 /// What a tag makes of a scalar or a collection.
@@ -128,7 +128,7 @@ impl Builder<'_, '_, '_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_collection(tag.as_deref(), span, Meaning::Map);
-                self.open(span, anchor, Inner::Map(Entries::default()))
+                self.open(span, anchor, Inner::Map(Box::default()))
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, span),
