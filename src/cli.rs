@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,9 +53,9 @@ pub struct Run {
 /// Where and how metrics are served.
 #[derive(Clone, Debug, Args)]
 pub struct Web {
-    /// The address to listen on [default: 127.0.0.1:9101]
-    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    /// The address to listen on; `:9101` is port 9101 of every interface [default: 127.0.0.1:9101]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", value_parser = listen_address)]
+    pub listen: Option<String>,
     /// The path of the metrics.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = telemetry_path)]
     pub telemetry_path: String,
@@ -64,8 +63,8 @@ pub struct Web {
 
 impl Web {
     /// The address to listen on: the one given, or the default.
-    pub fn address(&self) -> SocketAddr {
-        self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9101)))
+    pub fn address(&self) -> &str {
+        self.listen.as_deref().unwrap_or("127.0.0.1:9101")
     }
 }
 
@@ -161,6 +160,16 @@ impl Log {
     }
 }
 
+/// `host:port`, where no host stands for every interface, as in other exporters.
+fn listen_address(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => {
+            Ok(format!("{}:{port}", if host.is_empty() { "[::]" } else { host }))
+        }
+        _ => Err("an address and a port such as 127.0.0.1:9101, [::1]:9101 or :9101 is wanted".to_owned()),
+    }
+}
+
 fn telemetry_path(text: &str) -> Result<String, String> {
     crate::serve::check_path(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -174,6 +183,17 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_port_alone_is_that_of_every_interface() {
+        assert_eq!(listen_address(":9101").as_deref(), Ok("[::]:9101"));
+        for address in ["127.0.0.1:0", "[::1]:9101", "localhost:80"] {
+            assert_eq!(listen_address(address).as_deref(), Ok(address));
+        }
+        for wrong in ["", "localhost", "9101", ":", ":x", ":65536"] {
+            assert!(listen_address(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

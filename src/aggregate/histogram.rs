@@ -65,6 +65,11 @@ fn bounds(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
     let mut bounds = Vec::with_capacity(items.len());
     let mut whole = true;
     for item in items {
+        if matches!(item.kind, NodeKind::Scalar { ref text, .. } if is_infinite(&text.text)) {
+            faults.add_with_help(item.place, "the bucket up to infinity is always there", "leave it out");
+            whole = false;
+            continue;
+        }
         let Some(bound) = item.number(faults) else {
             whole = false;
             continue;
@@ -86,6 +91,11 @@ fn bounds(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
         whole = false;
     }
     whole.then_some(bounds)
+}
+
+/// Infinity as YAML or Prometheus write it.
+fn is_infinite(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().trim_start_matches('+'), "inf" | ".inf" | "infinity")
 }
 
 const fn number(name: &'static str, wanted: &'static str, help: &'static str) -> Key {

@@ -3,7 +3,6 @@
 mod display;
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -77,13 +76,13 @@ fn plan(logs: [&Path; 2]) -> anyhow::Result<Plan> {
 
 /// Opens the address to serve on. Only the default one is given up for a free port if it is taken; says whether
 /// it was.
-async fn listen(web: &Web) -> anyhow::Result<(TcpListener, Option<SocketAddr>)> {
+async fn listen(web: &Web) -> anyhow::Result<(TcpListener, Option<&str>)> {
     let address = web.address();
     if web.listen.is_none()
         && let Err(error) = TcpListener::bind(address).await
         && error.kind() == ErrorKind::AddrInUse
     {
-        let free = Web { listen: Some(SocketAddr::new(address.ip(), 0)), ..web.clone() };
+        let free = Web { listen: Some("127.0.0.1:0".to_owned()), ..web.clone() };
         return Ok((run::listen(&free).await?, Some(address)));
     }
     Ok((run::listen(web).await?, None))

@@ -65,7 +65,12 @@ impl Exposition for Page {
     }
 
     fn ready(&self) -> Result<(), Vec<String>> {
-        Ok(())
+        let failures = self.telemetry.sources.failures();
+        let reasons = failures.into_iter().map(|(pipeline, error)| {
+            format!("The source of pipeline {} has failed: {error}.", self.names[pipeline].pipeline)
+        });
+        let reasons: Vec<_> = reasons.collect();
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 
     fn pipelines(&self) -> Vec<PipelineSummary> {

@@ -30,7 +30,10 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
         Ok(plan) => plan,
         Err(code) => return Ok(code),
     };
-    let pipeline = &plan.pipelines[0];
+    let [pipeline] = plan.pipelines.as_slice() else {
+        let found = plan.pipelines.len();
+        anyhow::bail!("{} holds {found} pipelines, replay takes one of them", options.path.display());
+    };
     let read = Arc::new(AtomicU64::new(0));
     let path = || options.input.as_os_str().as_encoded_bytes().into();
     // Of the fields that the pipeline's own source would fill, a replayed file has its path.

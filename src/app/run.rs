@@ -16,7 +16,7 @@ use crate::cli::{EngineFlags, Run, Web};
 use crate::config::Plan;
 use crate::engine::{Engine, Options, Surroundings};
 use crate::serve::{self, Exposition};
-use crate::source::{Context, Outlet, SourceError};
+use crate::source::{Context, SourceError};
 use crate::telemetry::Telemetry;
 
 /// How many bytes may wait for each worker: enough that it always has work, few enough to stay in the cache.
@@ -33,9 +33,9 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     };
     let runtime = runtime()?;
     let listener = runtime.block_on(listen(&options.web))?;
-    let address = listener.local_addr()?;
     let running = Running::start(plan, &options.engine, Clock::system());
-    tracing::info!(address = %address, path = options.web.telemetry_path, "serving metrics");
+    let address = listener.local_addr().context("the address listened on is not known")?;
+    tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
     runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
@@ -114,7 +114,8 @@ impl Running {
             let (source, mut outlet, context) =
                 (pipeline.source.source(), engine.outlet(at), context.clone());
             let name = pipeline.name.clone();
-            let run = move || ended(&name, source.run(&mut outlet, &context), &mut outlet);
+            let telemetry = Arc::clone(&telemetry);
+            let run = move || ended((at, &name), source.run(&mut outlet, &context), &telemetry);
             std::thread::Builder::new()
                 .name("source".to_owned())
                 .spawn(run)
@@ -146,11 +147,11 @@ impl Running {
     }
 }
 
-fn ended(pipeline: &str, result: Result<(), SourceError>, outlet: &mut dyn Outlet) {
+fn ended((at, pipeline): (usize, &str), result: Result<(), SourceError>, telemetry: &Telemetry) {
     match result {
         Ok(()) => tracing::info!(pipeline, "source ended"),
         Err(error) => {
-            outlet.error("failed");
+            telemetry.sources.failed(at, error.to_string());
             tracing::error!(pipeline, error = %error, "source failed; its metrics stay as they are");
         }
     }

@@ -26,13 +26,17 @@ pub(super) fn check(pipelines: &[PipelinePlan], faults: &mut Faults) {
         if let Some((sample, first)) = samples.iter().find_map(|sample| Some((sample, seen.get(sample)?))) {
             let name = &metric.family.name;
             let place = faults.locate(first.place);
+            if metric.place == first.place {
+                let problem = format!("two metrics take the name `{name}` from here");
+                let help =
+                    "write a `name` of its own for each metric that takes the rest with `<<` or an alias";
+                faults.add_with_help(metric.place, problem, help);
+                continue;
+            }
             let problem = if first.family.name == *name {
                 format!("there is already a metric `{name}`, at {place}")
             } else {
-                format!(
-                    "`{name}` would be shown as `{sample}`, and so would `{}`, at {place}",
-                    first.family.name
-                )
+                format!("`{name}` and `{}`, at {place}, would both be shown as `{sample}`", first.family.name)
             };
             faults.add_with_help(metric.place, problem, "names are shared by all pipelines: choose another");
             continue;

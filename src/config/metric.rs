@@ -91,15 +91,15 @@ fn read(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<MetricP
     let variant = node.variant("metric", &names, faults)?;
     let kind = aggregate::KINDS.iter().find(|kind| kind.name == variant.kind)?;
     let keys = Mapping::read(&variant.body, kind.name, &[KEYS, kind.keys], faults)?;
-    let name = keys.get("name").and_then(|name| name.text(faults)).cloned();
-    let unit = keys.get("unit").and_then(|unit| unit.text(faults)).map(|unit| unit.text.clone());
+    let name = keys.text("name", faults).cloned();
+    let unit = keys.text("unit", faults).map(|unit| unit.text.clone());
     if let Some(name) = &name {
         name::check(name, kind, unit.as_deref(), faults);
     }
-    let help = keys.get("help").and_then(|help| read_help(help, faults));
+    let help = keys.text("help", faults).and_then(|help| read_help(help, faults));
     let condition =
         optional(&keys, "where", faults, |text, faults| expr::compile_condition(text, fields, faults));
-    let value = optional(&keys, "value", faults, |text, faults| expr::compile(text, fields, faults));
+    let value = optional(&keys, "value", faults, |text, faults| expr::compile_number(text, fields, faults));
     if kind.needs_value && keys.get("value").is_none() {
         let problem = format!("`{}` needs a `value` to record", kind.name);
         faults.add_with_help(
@@ -134,12 +134,11 @@ fn optional(
 ) -> Option<Option<Program>> {
     match keys.get(name) {
         None => Some(None),
-        Some(node) => Some(Some(compile(node.text(faults)?, faults)?)),
+        Some(_) => Some(Some(compile(keys.text(name, faults)?, faults)?)),
     }
 }
 
-fn read_help(node: &Node, faults: &mut Faults) -> Option<String> {
-    let help = node.text(faults)?;
+fn read_help(help: &Text, faults: &mut Faults) -> Option<String> {
     if help.text.trim().is_empty() {
         faults.add(help.place, "`help` is empty, one line that says what is counted is wanted");
         return None;
@@ -157,10 +156,17 @@ fn read_labels(
     let mapped = matches!(node.kind, NodeKind::Map(_));
     let written: Vec<(&Text, &Text)> = if mapped {
         let entries = node.entries("labels", faults)?;
-        entries.iter().filter_map(|(label, value)| Some((label, value.text(faults)?))).collect()
+        entries
+            .iter()
+            .filter_map(|(label, value)| Some((label, value.text_of("a field or an expression", faults)?)))
+            .collect()
     } else {
         let fields = node.list("a list of fields, or a mapping of labels to expressions", faults)?;
-        fields.iter().filter_map(|field| field.text(faults)).map(|field| (field, field)).collect()
+        fields
+            .iter()
+            .filter_map(|field| field.text_of("a field", faults))
+            .map(|field| (field, field))
+            .collect()
     };
     let mut labels = Vec::new();
     let mut whole = true;

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use bumpalo::Bump;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Decode, Kind, Written};
 use crate::model::event::Events;
@@ -186,7 +186,7 @@ impl<'b> Visitor<'b> for Fill<'_, '_, 'b> {
         while let Some(key) = map.next_key_seed(Find(&wanted.keys))? {
             match key {
                 None => {
-                    map.next_value::<IgnoredAny>()?;
+                    map.next_value::<Skipped>()?;
                 }
                 Some(wanted) => {
                     wanted.clear(row);
@@ -202,7 +202,7 @@ impl<'b> Visitor<'b> for Fill<'_, '_, 'b> {
         let mut at = 0;
         for (index, wanted) in &wanted.items {
             while at < *index {
-                if items.next_element::<IgnoredAny>()?.is_none() {
+                if items.next_element::<Skipped>()?.is_none() {
                     return Ok(());
                 }
                 at += 1;
@@ -212,8 +212,60 @@ impl<'b> Visitor<'b> for Fill<'_, '_, 'b> {
             }
             at += 1;
         }
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while items.next_element::<Skipped>()?.is_some() {}
         Ok(())
+    }
+}
+
+/// A value that is only checked. `IgnoredAny` would allocate for every list and object, and would let pass texts
+/// that are not UTF-8 and numbers that do not fit a float: whether a record is valid would depend on what is used.
+struct Skipped;
+
+impl<'b> Deserialize<'b> for Skipped {
+    fn deserialize<D: Deserializer<'b>>(value: D) -> Result<Skipped, D::Error> {
+        value.deserialize_any(Skipped)
+    }
+}
+
+impl<'b> Visitor<'b> for Skipped {
+    type Value = Skipped;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_map<M: MapAccess<'b>>(self, mut map: M) -> Result<Skipped, M::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(Skipped)
+    }
+
+    fn visit_seq<S: SeqAccess<'b>>(self, mut items: S) -> Result<Skipped, S::Error> {
+        while items.next_element::<Skipped>()?.is_some() {}
+        Ok(Skipped)
     }
 }
 
@@ -262,16 +314,22 @@ mod tests {
 
     #[track_caller]
     fn check(record: &str, expected: Result<[Value<'_>; 5], Refused>) {
+        check_bytes(record.as_bytes(), expected);
+    }
+
+    #[track_caller]
+    fn check_bytes(record: &[u8], expected: Result<[Value<'_>; 5], Refused>) {
+        let text = String::from_utf8_lossy(record);
         let arena = Bump::new();
         let mut events = Events::new(5);
         let mut refused = Refusals::default();
         events.reset(1);
-        Json.bind(&fields()).decode(&[record.as_bytes()], &arena, &mut events, &mut refused);
+        Json.bind(&fields()).decode(&[record], &arena, &mut events, &mut refused);
         match expected {
             Ok(values) => assert_eq!(events.iter().next().map(<[_]>::to_vec), Some(values.to_vec())),
             Err(reason) => {
-                assert_eq!(events.live(), 0, "{record}");
-                assert_eq!(refused.iter().collect::<Vec<_>>(), [(reason, 1)], "{record}");
+                assert_eq!(events.live(), 0, "{text}");
+                assert_eq!(refused.iter().collect::<Vec<_>>(), [(reason, 1)], "{text}");
             }
         }
     }
@@ -331,9 +389,12 @@ mod tests {
             "{\"a\":\"\x01\"}",
             "[1",
             "{'a':1}",
+            r#"{"unused":1e999}"#,
+            r#"{"unused":[{"b":"\x"}]}"#,
         ] {
             check(record, Err(Refused::InvalidJson));
         }
+        check_bytes(b"{\"unused\":\"\xff\"}", Err(Refused::InvalidJson));
         for record in ["[]", "1", "null", "\"a\""] {
             check(record, Err(Refused::NotAnObject));
         }

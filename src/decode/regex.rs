@@ -38,7 +38,7 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
         );
         return None;
     }
-    let pattern = node.text(faults)?;
+    let pattern = node.text_of("a pattern", faults)?;
     let regex = match compile(&pattern.text) {
         Ok(regex) => regex,
         Err(error) => {
@@ -51,10 +51,10 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
     Some(Box::new(Pattern { regex }))
 }
 
-fn compile(pattern: &str) -> Result<Regex, BuildError> {
+fn compile(pattern: &str) -> Result<Regex, Box<BuildError>> {
     let syntax = syntax::Config::new().utf8(false).unicode(!pattern.is_ascii());
     let config = Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20));
-    Regex::builder().syntax(syntax).configure(config).build(pattern)
+    Regex::builder().syntax(syntax).configure(config).build(pattern).map_err(Box::new)
 }
 
 /// The byte at which the pattern is wrong, and why.

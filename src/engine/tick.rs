@@ -1,4 +1,4 @@
-//! Ticks: at each, every worker hands over its delta, and the ledger posts it.
+//! Ticks: at each, every worker hands over its delta, and the ledger posts them all as one.
 
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -110,9 +110,8 @@ pub(super) fn start(
 
 fn post(surroundings: &Surroundings, deltas: impl Iterator<Item = Delta>) {
     let start = surroundings.clock.monotonic();
-    for delta in deltas {
-        surroundings.ledger.post(delta, surroundings.clock.unix());
-    }
+    let deltas = deltas.collect();
+    surroundings.ledger.post(deltas, surroundings.clock.unix());
     let took = surroundings.clock.monotonic().saturating_sub(start);
     surroundings.telemetry.engine.ticked(took);
 }

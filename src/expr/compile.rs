@@ -103,7 +103,8 @@ impl<'c, 's> Compiler<'c, 's> {
         terms.into_iter().collect()
     }
 
-    fn number(&mut self, expr: &IdedExpr) -> Option<Node> {
+    /// Compiles `expr` where a number is wanted.
+    pub(super) fn number(&mut self, expr: &IdedExpr) -> Option<Node> {
         self.wanted(expr, "a number", &[Type::Number, Type::Text])
     }
 

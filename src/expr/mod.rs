@@ -45,6 +45,12 @@ pub fn compile_condition(source: &Text, fields: &mut Fields, faults: &mut Faults
     compile_with(source, fields, faults, |compiler| compiler.condition(&compiler.syntax.root))
 }
 
+/// Compiles an expression that is used as a number: a result that is known to be null, true or false is a fault
+/// too. A text may turn out to be a number.
+pub fn compile_number(source: &Text, fields: &mut Fields, faults: &mut Faults) -> Option<Program> {
+    compile_with(source, fields, faults, |compiler| compiler.number(&compiler.syntax.root))
+}
+
 fn compile_with(
     source: &Text,
     fields: &mut Fields,

@@ -236,6 +236,10 @@ impl<'s> Lexer<'s, '_> {
         if ["==", "!=", "<=", ">=", "&&", "||"].iter().any(|operator| rest.starts_with(operator)) {
             return self.push(Kind::Operator, 2);
         }
+        if rest.starts_with("=~") {
+            let help = Some("write `text.matches(\"regex\")`");
+            return self.refuse(2, "`=~` has no meaning in an expression".to_owned(), help);
+        }
         match first {
             '(' | '[' | '{' => self.push(Kind::Open(0), 1),
             ')' | ']' | '}' => self.push(Kind::Close(0), 1),

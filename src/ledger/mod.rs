@@ -1,7 +1,7 @@
 //! The ledger: the posted state of every metric, and the positions it goes with.
 //!
-//! A delta is posted whole, under one lock, and only posted state is ever exposed: every exposition is
-//! therefore a consistent cut. The ledger knows nothing of workers, queues or sources.
+//! The deltas of a tick are posted whole, under one lock, and only posted state is ever exposed: every exposition
+//! is therefore a consistent cut. The ledger knows nothing of workers, queues or sources.
 
 mod account;
 
@@ -18,13 +18,13 @@ use crate::pipeline::{Delta, Flow};
 
 /// The posted state. Shared by the ticker, which posts, and by expositions, which read.
 pub struct Ledger {
-    /// Written by [`post`](Ledger::post) alone, a whole delta at a time.
+    /// Written by [`post`](Ledger::post) alone, a whole tick at a time.
     state: RwLock<State>,
 }
 
 struct State {
     pipelines: Vec<Pipeline>,
-    /// When the last delta was posted: series that come with the next one were born after it.
+    /// When the last tick was posted: series that come with the next one were born after it.
     posted: UnixSeconds,
 }
 
@@ -47,22 +47,12 @@ impl Ledger {
         Ledger { state: RwLock::new(State { pipelines, posted }) }
     }
 
-    /// Posts a delta: all of its changes and positions become visible at once.
-    pub fn post(&self, delta: Delta, now: Duration) {
+    /// Posts the deltas of a tick, one of each worker: all their changes and positions become visible at once.
+    pub fn post(&self, deltas: Vec<Delta>, now: Duration) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let created = state.posted;
-        for (pipeline, changes) in state.pipelines.iter_mut().zip(delta.pipelines) {
-            pipeline.flow.merge(&changes.flow);
-            for (account, changes) in pipeline.accounts.iter_mut().zip(changes.metrics) {
-                account.post(changes, created);
-            }
-        }
-        for (lane, position) in delta.positions {
-            let positions = &mut state.pipelines[lane.pipeline].positions;
-            match position {
-                Some(position) => positions.insert(lane.key.clone(), position),
-                None => positions.remove(&lane.key),
-            };
+        for delta in deltas {
+            state.post(delta, created);
         }
         state.posted = state.posted.max(now.as_secs_f64());
     }
@@ -93,6 +83,24 @@ impl Ledger {
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn post(&mut self, delta: Delta, created: UnixSeconds) {
+        for (pipeline, changes) in self.pipelines.iter_mut().zip(delta.pipelines) {
+            pipeline.flow.merge(&changes.flow);
+            for (account, changes) in pipeline.accounts.iter_mut().zip(changes.metrics) {
+                account.post(changes, created);
+            }
+        }
+        for (lane, position) in delta.positions {
+            let positions = &mut self.pipelines[lane.pipeline].positions;
+            match position {
+                Some(position) => positions.insert(lane.key.clone(), position),
+                None => positions.remove(&lane.key),
+            };
+        }
     }
 }
 

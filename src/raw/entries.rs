@@ -63,7 +63,8 @@ impl Entries {
             NodeKind::Scalar { text, plain, .. } => (text, plain),
             NodeKind::Faulty => return Key::Unusable(place),
             _ => {
-                faults.add(place, format!("a key is text, found {}", node.found()));
+                let help = "put a text that begins with `{` or `[` in quotes";
+                faults.add_with_help(place, format!("a key is text, found {}", node.found()), help);
                 return Key::Unusable(place);
             }
         };

@@ -102,7 +102,7 @@ impl Substitution<'_> {
             Reference::Broken { name, rest } => problem(
                 rest,
                 format!("`${{{name}` is not closed: expected `}}` or `:-` and a default without `${{`"),
-                format!("write `$${{` where the text `${{` is meant"),
+                "write `$${` where the text `${` is meant".to_owned(),
             ),
             Reference::Variable { name, default, rest } => {
                 let value = (self.environment)(name).filter(|value| default.is_none() || !value.is_empty());

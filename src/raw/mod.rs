@@ -16,6 +16,8 @@ pub mod read; // nodes → texts, numbers, lists
 mod render; // faults as a terminal shows them
 mod source; // from the parser's spans to places
 mod syntax; // the parser's errors in our words
+#[cfg(test)]
+mod tests; // texts as trees and as faults
 
 pub use environment::Environment;
 pub use parse::parse;

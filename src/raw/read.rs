@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::fault::{Faults, did_you_mean, listed};
-use super::node::{Node, NodeKind};
+use super::node::{Node, NodeKind, shortened};
 use super::place::Text;
 use super::quantity;
 
@@ -28,9 +28,14 @@ pub struct Variant<'n> {
 impl Node {
     /// Text of any style.
     pub fn text(&self, faults: &mut Faults) -> Option<&Text> {
+        self.text_of("text", faults)
+    }
+
+    /// Text of any style. `what` says of what: "a glob".
+    pub fn text_of(&self, what: &str, faults: &mut Faults) -> Option<&Text> {
         match &self.kind {
             NodeKind::Scalar { text, .. } => Some(text),
-            _ => self.refuse("text", None, faults),
+            _ => self.refuse(what, None, faults),
         }
     }
 
@@ -123,6 +128,9 @@ impl Node {
                 let help = "write one `- …` per line, or `[…, …]`".to_owned();
                 self.refuse(what, Some(help), faults)
             }
+            NodeKind::Map(_) => {
+                self.refuse(what, Some("begin each entry with a dash: `- …`".to_owned()), faults)
+            }
             _ => self.refuse(what, None, faults),
         }
     }
@@ -161,11 +169,11 @@ impl Node {
         if let Some(kind) = kinds.iter().find(|kind| **kind == name.text) {
             return Some(Variant { kind, name, body });
         }
-        let mut help = format!("the known ones are {}", listed(kinds.iter().copied()));
+        let mut help = format!("the kinds are {}", listed(kinds.iter().copied()));
         if let Some(near) = did_you_mean(&name.text, kinds.iter().copied()) {
             help = format!("{near}\n{help}");
         }
-        faults.add_with_help(name.place, format!("unknown {what} `{}`", name.text), help);
+        faults.add_with_help(name.place, format!("unknown kind of {what} {}", shortened(&name.text)), help);
         None
     }
 
@@ -178,7 +186,7 @@ impl Node {
         faults: &mut Faults,
     ) -> Option<T> {
         let Some((second, _)) = entries.get(1) else {
-            let help = format!("the known ones are {}", listed(kinds.iter().copied()));
+            let help = format!("the kinds are {}", listed(kinds.iter().copied()));
             return self.refuse(&format!("a {what}"), Some(help), faults);
         };
         let first = entries.first().filter(|(name, _)| kinds.contains(&name.text.as_str()));
@@ -186,7 +194,7 @@ impl Node {
             Some((name, _)) if !kinds.contains(&second.text.as_str()) => {
                 format!("indent what belongs to `{0}` deeper than `{0}`", name.text)
             }
-            _ => format!("start each {what} with a dash of its own"),
+            _ => format!("keep one of them; in a list, begin each {what} with a dash of its own"),
         };
         faults.add_with_help(
             second.place,
@@ -242,5 +250,153 @@ fn range_words<I: ToString>(range: &impl RangeBounds<I>) -> String {
         Bound::Included(end) => format!("{start} to {}", end.to_string()),
         Bound::Excluded(end) => format!("{start} to less than {}", end.to_string()),
         Bound::Unbounded => start,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::parse;
+
+    fn parsed(text: &str, faults: &mut Faults) -> Node {
+        let file = faults.file("a.yaml", text);
+        parse(file, text, &|name| (name == "SECRET").then(|| "s3cret".to_owned()), faults).expect("a tree")
+    }
+
+    /// Checks what a reader makes of a value: what it is, or its fault (and its help).
+    #[track_caller]
+    fn check<T: std::fmt::Debug>(
+        text: &str,
+        read: impl FnOnce(&Node, &mut Faults) -> Option<T>,
+        expected: &str,
+    ) {
+        let mut faults = Faults::new();
+        let node = parsed(text, &mut faults);
+        let read = read(&node, &mut faults).map(|read| format!("{read:?}"));
+        let fault = faults.found().first().map(|fault| match &fault.help {
+            Some(help) => format!("{} ({help})", fault.problem),
+            None => fault.problem.clone(),
+        });
+        assert_eq!(read.is_some(), fault.is_none(), "{text}");
+        assert_eq!(read.or(fault).as_deref(), Some(expected), "{text}");
+    }
+
+    #[test]
+    fn numbers_are_finite_and_without_quotes() {
+        check("-1.5e3", Node::number, "-1500.0");
+        check("1e999", Node::number, "expected a number, found `1e999`");
+        check("NaN", Node::number, "expected a number, found `NaN`");
+        check("'1'", Node::number, "expected a number, found the text `1` (write it without quotes)");
+        check("[1]", Node::number, "expected a number, found a list");
+    }
+
+    #[test]
+    fn whole_numbers_say_their_range() {
+        let port = |node: &Node, faults: &mut Faults| node.integer(1..=65_535_u16, faults);
+        check("80", port, "80");
+        check("0", port, "expected a whole number from 1 to 65535, found `0`");
+        check("70000", port, "expected a whole number from 1 to 65535, found `70000`");
+        check("1.5", port, "expected a whole number from 1 to 65535, found `1.5`");
+        let below = |node: &Node, faults: &mut Faults| node.integer(0..10_u8, faults);
+        check("10", below, "expected a whole number from 0 to less than 10, found `10`");
+        let any = |node: &Node, faults: &mut Faults| node.integer::<i64>(.., faults);
+        check("x", any, "expected a whole number, found `x`");
+    }
+
+    #[test]
+    fn truth_is_one_of_two_words() {
+        check("true", Node::boolean, "true");
+        check("yes", Node::boolean, "expected `true` or `false`, found `yes`");
+        check(
+            "'true'",
+            Node::boolean,
+            "expected `true` or `false`, found the text `true` (write it without quotes)",
+        );
+    }
+
+    #[test]
+    fn a_duration_without_a_unit_is_asked_for_one() {
+        check("1m30s", Node::duration, "90s");
+        let help = "add a unit: `250ms`, `250s`, `250m`, `250h` or `250d`";
+        check("250", Node::duration, &format!("expected a duration, found `250` ({help})"));
+        check("64KiB", Node::bytes, "65536");
+    }
+
+    #[test]
+    fn a_word_is_one_of_those_known() {
+        let side =
+            |node: &Node, faults: &mut Faults| node.one_of("side", &[("left", 1), ("right", 2)], faults);
+        check("right", side, "2");
+        check(
+            "rigth",
+            side,
+            "unknown side `rigth` (did you mean `right`?\nthe known ones are `left` and `right`)",
+        );
+        check("[left]", side, "expected a side, found a list (write one of `left` and `right`)");
+    }
+
+    #[test]
+    fn what_comes_from_the_environment_is_never_shown() {
+        let side = |node: &Node, faults: &mut Faults| node.one_of("side", &[("left", 1)], faults);
+        let found = "found other text, from the environment";
+        check("${SECRET}", side, &format!("expected a side, {found} (the known ones are `left`)"));
+        check("${SECRET}", Node::number, &format!("expected a number, {found}"));
+        let kind = |node: &Node, faults: &mut Faults| node.variant("side", &["left"], faults).map(|_| ());
+        check(
+            "${SECRET}",
+            kind,
+            &format!("expected a side, {found} (write `kind: …`; the kinds are `left`)"),
+        );
+    }
+
+    #[test]
+    fn lists_take_a_dash_an_entry() {
+        let len = |node: &Node, faults: &mut Faults| node.list("a list of sides", faults).map(<[Node]>::len);
+        check("[a, b]", len, "2");
+        check("a", len, "expected a list of sides, found `a` (write one `- …` per line, or `[…, …]`)");
+        check(
+            "{a: b}",
+            len,
+            "expected a list of sides, found a mapping (begin each entry with a dash: `- …`)",
+        );
+        let one = |node: &Node, faults: &mut Faults| node.list_or_one("sides", faults).map(<[Node]>::len);
+        check("a", one, "1");
+        check("[a, b]", one, "2");
+    }
+
+    #[test]
+    fn a_kind_is_a_word_or_a_mapping_of_one() {
+        let kind = |node: &Node, faults: &mut Faults| {
+            let variant = node.variant("stage", &["keep", "drop"], faults)?;
+            Some((variant.kind, variant.body.found()))
+        };
+        check("keep", kind, r#"("keep", "nothing")"#);
+        check("keep: a", kind, r#"("keep", "`a`")"#);
+        check(
+            "kep: a",
+            kind,
+            "unknown kind of stage `kep` (did you mean `keep`?\nthe kinds are `keep` and `drop`)",
+        );
+        let keep_one = "keep one of them; in a list, begin each stage with a dash of its own";
+        check(
+            "{keep: a, drop: b}",
+            kind,
+            &format!("a stage has one kind, found `drop` as well ({keep_one})"),
+        );
+        let deeper = "indent what belongs to `keep` deeper than `keep`";
+        check("keep:\nname: b", kind, &format!("a stage has one kind, found `name` as well ({deeper})"));
+        check("{}", kind, "expected a stage, found a mapping (the kinds are `keep` and `drop`)");
+    }
+
+    #[test]
+    fn what_is_faulty_already_is_passed_over_in_silence() {
+        let mut faults = Faults::new();
+        let node = parsed("[!x y]", &mut faults);
+        let faulty = node.children().next().expect("an entry");
+        assert_eq!(faulty.number(&mut faults), None);
+        assert_eq!(faulty.text(&mut faults), None);
+        assert_eq!(faulty.list("a list", &mut faults), None);
+        assert_eq!(faulty.variant("stage", &["keep"], &mut faults), None);
+        assert_eq!(faults.len(), 1);
     }
 }

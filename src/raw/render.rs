@@ -197,3 +197,107 @@ fn counted(count: usize, thing: &str) -> String {
 fn put(out: &mut String, text: fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a String does not fail");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::place::FileId;
+
+    /// Checks how a fault of `len` characters from this column of line 1 is shown: the line, and the carets.
+    #[track_caller]
+    fn check(text: &str, (column, len): (usize, usize), shown: &str, carets: &str) {
+        let place = Place { file: FileId(0), line: 1, column, len };
+        let excerpt = excerpt(text, place);
+        assert_eq!((excerpt.text.as_str(), excerpt.carets.as_str()), (shown, carets), "{text:?}");
+    }
+
+    fn message(text: &str, place: Place, color: bool) -> String {
+        let fault = Fault { place, problem: "bad\x1b[2J".to_owned(), help: Some("one\ntwo".to_owned()) };
+        render(&[("a.yaml".to_owned(), text.to_owned())], &[&fault], color)
+    }
+
+    #[test]
+    fn carets_stand_under_the_stretch() {
+        check("key: value", (6, 5), "key: value", "     ^^^^^");
+        check("key", (1, 1), "key", "^");
+        check("key: value  ", (6, 99), "key: value", "     ^^^^^");
+    }
+
+    #[test]
+    fn a_caret_behind_the_end_says_that_something_is_missing() {
+        check("key", (4, 1), "key", "   ^");
+        check("key", (40, 1), "key", "   ^");
+        check("", (1, 1), "", "^");
+    }
+
+    #[test]
+    fn tabs_and_wide_characters_take_the_columns_that_a_terminal_gives_them() {
+        check("\tkey", (2, 3), "    key", "    ^^^");
+        check("\tkey", (1, 1), "    key", "^^^^");
+        check("日本: é", (5, 1), "日本: é", "      ^");
+        check("日本", (2, 1), "日本", "  ^^");
+        check("e\u{301}: x", (5, 1), "e\u{301}: x", "   ^");
+    }
+
+    #[test]
+    fn control_characters_are_made_visible() {
+        check("a\x1b[2J\0b", (7, 1), "a␛[2J␀b", "      ^");
+        check("a\u{202e}b\x7f\u{9b}", (3, 1), "a\u{fffd}b␡\u{fffd}", "  ^");
+        let place = Place { file: FileId(0), line: 1, column: 1, len: 1 };
+        assert!(message("a", place, false).starts_with("a.yaml:1:1: bad␛[2J\n"));
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_fault() {
+        let line = "x".repeat(150) + "y" + &"z".repeat(150);
+        check(&line, (1, 1), &("x".repeat(100) + "…"), "^");
+        let cut = "…".to_owned() + &"x".repeat(40) + "y" + &"z".repeat(59) + "…";
+        check(&line, (151, 1), &cut, &(" ".repeat(41) + "^"));
+        let end = "…".to_owned() + &"z".repeat(40);
+        check(&line, (302, 1), &end, &(" ".repeat(41) + "^"));
+        check(&"x".repeat(100), (1, 1), &"x".repeat(100), "^");
+    }
+
+    #[test]
+    fn lines_end_as_in_the_parser() {
+        let text = "a\r\nb\rc\nd";
+        for (number, expected) in [(1, "a"), (2, "b"), (3, "c"), (4, "d"), (5, "")] {
+            assert_eq!(line(text, number), expected);
+        }
+    }
+
+    #[test]
+    fn each_line_of_help_is_a_help_of_its_own() {
+        let place = Place { file: FileId(0), line: 1, column: 3, len: 1 };
+        let expected =
+            "a.yaml:1:3: bad␛[2J\n  |\n1 | a b\n  |   ^\n  = help: one\n  = help: two\n\n1 fault in 1 file\n";
+        assert_eq!(message("a b", place, false), expected);
+    }
+
+    #[test]
+    fn a_fault_of_a_whole_file_shows_no_line() {
+        let expected = "a.yaml: bad␛[2J\n= help: one\n= help: two\n\n1 fault in 1 file\n";
+        assert_eq!(message("", Place::whole(FileId(0)), false), expected);
+    }
+
+    #[test]
+    fn color_changes_nothing_else() {
+        let place = Place { file: FileId(0), line: 1, column: 3, len: 1 };
+        let mut colored = message("a b", place, true);
+        for sequence in
+            [COLORED.place, COLORED.problem, COLORED.gutter, COLORED.caret, COLORED.help, COLORED.end]
+        {
+            assert!(colored.contains(sequence));
+            colored = colored.replace(sequence, "");
+        }
+        assert_eq!(colored, message("a b", place, false));
+    }
+
+    #[test]
+    fn many_faults_are_counted() {
+        let place = Place { file: FileId(0), line: 1, column: 1, len: 1 };
+        let fault = Fault { place, problem: "bad".to_owned(), help: None };
+        let message = render(&[("a".to_owned(), String::new())], &[&fault; 250], false);
+        assert!(message.ends_with("… and 50 more\n\n250 faults in 1 file\n"), "{message}");
+    }
+}

@@ -60,6 +60,16 @@ impl<'t> Source<'t> {
         Spot { rest: self.rest(marker.index()), file, line, column }
     }
 
+    /// Looks at a marker, so that [`seen`](Source::seen) reaches to it.
+    pub(super) fn look(&mut self, marker: Marker) {
+        self.rest(marker.index());
+    }
+
+    /// The file, its text, and the byte up to which it was looked at.
+    pub(super) fn seen(&self) -> (FileId, &'t str, usize) {
+        (self.file, self.text, self.byte)
+    }
+
     fn rest(&mut self, character: usize) -> &'t str {
         let (before, after) = self.text.split_at_checked(self.byte).unwrap_or(("", self.text));
         if character >= self.character {

@@ -27,8 +27,10 @@ pub(super) static DROP: Kind = Kind {
     build: |node: &Node, fields: &mut Fields, faults: &mut Faults| build(false, node, fields, faults),
 };
 
+const WANTED: &str = "a condition, such as `level == \"ERROR\"`";
+
 fn build(keep: bool, node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<Box<dyn Stage>> {
-    let condition = expr::compile_condition(node.text(faults)?, fields, faults)?;
+    let condition = expr::compile_condition(node.text_of(WANTED, faults)?, fields, faults)?;
     Some(Box::new(Filter { keep, condition }))
 }
 

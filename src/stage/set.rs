@@ -46,7 +46,8 @@ fn assignment(name: &Text, node: &Node, fields: &mut Fields, faults: &mut Faults
         let problem = format!("`{}` belongs to the source and cannot be set", name.text);
         faults.add_with_help(name.place, problem, "choose another name");
     }
-    let program = node.text(faults).and_then(|source| expr::compile(source, fields, faults));
+    let program =
+        node.text_of("an expression", faults).and_then(|source| expr::compile(source, fields, faults));
     fields.learn(&name.text);
     let slot = fields.slot(Field::Event(Path::of(&name.text)));
     (valid && !own).then_some((slot, program?))

@@ -32,12 +32,25 @@ struct SourceState {
     errors: BTreeMap<(usize, &'static str), u64>,
     /// The lane's name and how many bytes it is behind.
     lags: BTreeMap<(usize, LaneId), (String, u64)>,
+    /// Why a pipeline's source ended that should not have.
+    failures: BTreeMap<usize, String>,
 }
 
 impl Sources {
     /// Counts a fault that passed.
     pub fn error(&self, pipeline: usize, reason: &'static str) {
         *self.state().errors.entry((pipeline, reason)).or_default() += 1;
+    }
+
+    /// Notes that the source of a pipeline could not go on, and counts it.
+    pub fn failed(&self, pipeline: usize, error: String) {
+        self.error(pipeline, "failed");
+        self.state().failures.insert(pipeline, error);
+    }
+
+    /// Why sources could not go on, by pipeline.
+    pub fn failures(&self) -> BTreeMap<usize, String> {
+        self.state().failures.clone()
     }
 
     /// Notes how far a lane is behind its end; `None` when the lane is gone.

@@ -105,7 +105,8 @@ fn run(block: &Block) -> String {
     let mut child = command.spawn().unwrap();
     let status = child.wait().unwrap();
     // What the block started in the background ends with it, so that its output ends too.
-    drop(Command::new("kill").args(["--", &format!("-{}", child.id())]).stderr(Stdio::null()).status());
+    let group = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process_group(group, rustix::process::Signal::TERM).ok();
     let (mut printed, mut log) = (String::new(), String::new());
     child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     child.stderr.take().unwrap().read_to_string(&mut log).unwrap();

@@ -28,7 +28,7 @@ metrics:
   - counter: {name: events_total, help: Events.}
   - counter: {name: events_by_kind_total, help: Events by kind., labels: [kind]}
   - counter: {name: amount_total, help: Amounts., value: amount, labels: [kind, user]}
-  - histogram: {name: amount, help: Amounts., value: amount, labels: [kind], buckets: [1, 10, 100]}
+  - histogram: {name: amounts, help: Amounts., value: amount, labels: [kind], buckets: [1, 10, 100]}
 ";
 
 fn plan(text: &str) -> Plan {
@@ -89,7 +89,7 @@ fn posted(plan: &Plan, batches: &[(u64, Vec<String>)], workers: usize, ticks: &[
         let pipelines = worker.iter_mut().map(|processor| processor.take()).collect();
         let lane = lane(batches.get(at).map_or(0, |batch| batch.0));
         let positions = vec![(lane, Some(Position { offset: at as u64, ..Position::default() }))];
-        ledger.post(Delta { positions, pipelines }, Duration::from_secs(1000));
+        ledger.post(vec![Delta { positions, pipelines }], Duration::from_secs(1000));
     };
     for (at, (id, lines)) in batches.iter().enumerate() {
         let worker = &mut workers[*id as usize % count];
@@ -172,8 +172,8 @@ fn every_exposition_is_a_consistent_cut_and_never_goes_back() {
             let samples = samples(&exposition(ledger, "prometheus"));
             let events = samples["events_total"];
             assert_eq!(events, total(&samples, "events_by_kind_total"));
-            assert_eq!(events, total(&samples, "amount_count"));
-            assert_eq!(total(&samples, "amount_sum"), total(&samples, "amount_total"));
+            assert_eq!(events, total(&samples, "amounts_count"));
+            assert_eq!(total(&samples, "amounts_sum"), total(&samples, "amount_total"));
             assert!(events >= before, "{events} after {before}");
             moved += usize::from(events > before);
             before = events;

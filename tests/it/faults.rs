@@ -42,7 +42,10 @@ fn every_fault_is_reported_in_exactly_these_words() {
     for (expected, files) in single.chain(several) {
         cases += 1;
         let message = message(&files);
-        assert_ne!(message, "no fault\n", "{files:?} is no case of a fault");
+        if message == "no fault\n" {
+            wrong.push(format!("{files:?} is no case of a fault"));
+            continue;
+        }
         if bless {
             fs::write(&expected, &message).unwrap();
         }
@@ -52,5 +55,5 @@ fn every_fault_is_reported_in_exactly_these_words() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(cases >= 40, "only {cases} cases");
+    assert!(cases >= 75, "only {cases} cases");
 }

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside: one binary.
 
 mod cap;
+mod cut;
 mod demo;
 mod docs;
 mod engine;
@@ -10,6 +11,7 @@ mod golden;
 mod http;
 mod parse;
 mod program;
+mod prometheus;
 mod record_path;
 mod replayed;
 mod rotation;

@@ -1,12 +1,14 @@
 //! Runs the real program, as a user does.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use streamgauge::base::shutdown::Shutdown;
+use streamgauge::model::refused::Refused;
 
 use crate::sample::samples;
 
@@ -43,14 +45,7 @@ impl Running {
 
     /// The answer to a GET: status line with headers, and body.
     pub fn get(&self, path: &str, headers: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n").unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        (head.to_owned(), if chunked { unchunk(body) } else { body.to_owned() })
+        get(&self.address, path, headers).unwrap()
     }
 
     /// The value of one sample of `/metrics`; 0 if it is not there.
@@ -72,8 +67,8 @@ impl Running {
 
     /// Sends SIGTERM and waits for the end: the exit status and what was logged.
     pub fn terminate(mut self) -> (ExitStatus, String) {
-        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(kill.success());
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap(), log)
@@ -86,6 +81,18 @@ impl Drop for Running {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The answer of `address` to a GET: status line with headers, and body.
+pub fn get(address: &str, path: &str, headers: &str) -> io::Result<(String, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    Ok((head.to_owned(), if chunked { unchunk(body) } else { body.to_owned() }))
 }
 
 fn unchunk(body: &str) -> String {
@@ -160,6 +167,27 @@ fn endpoints_answer_as_promised() {
     ] {
         assert!(running.get("/metrics", "").1.contains(&format!("\n{own}")), "{own}");
     }
+}
+
+#[test]
+fn the_programs_own_metrics_are_those_of_the_docs() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    std::fs::create_dir(&log).unwrap();
+    let running = Running::start(&[&count(folder.path(), &log)]);
+    running.wait_for(
+        "streamgauge_source_errors_total{pipeline=\"count\",source=\"file\",reason=\"not_a_regular_file\"}",
+        1.0,
+    );
+    let (_, page) = running.get("/metrics", "");
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let own: BTreeSet<_> = types.filter(|name| !name.starts_with("lines_")).collect();
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let refused = |name: &str| Refused::ALL.iter().any(|refused| refused.reason() == name);
+    let (reasons, metrics): (BTreeSet<_>, BTreeSet<_>) = rows.partition(|name| refused(name));
+    assert_eq!(own, metrics);
+    assert_eq!(reasons, Refused::ALL.iter().map(|refused| refused.reason()).collect());
 }
 
 #[test]

@@ -6,7 +6,7 @@ const METRICS: &str = r"
 metrics:
   - counter: {name: events_total, help: Events.}
   - counter: {name: by_kind_total, help: Events by kind., labels: [kind, path]}
-  - histogram: {name: size, help: Sizes., value: size, labels: {kind: lowerAscii(kind)}, where: 'size > 10'}
+  - histogram: {name: size, help: Sizes., value: size, labels: {kind: kind.lowerAscii()}, where: 'size > 10'}
 ";
 
 #[track_caller]

@@ -39,7 +39,7 @@ pub fn exposition(plan: &Plan, input: &[u8], format: &str, now: Duration) -> (St
     let mut processors = plan.processors();
     processors[0].process(&batch(input));
     let pipelines = processors.iter_mut().map(|processor| processor.take()).collect();
-    ledger.post(Delta { positions: Vec::new(), pipelines }, now);
+    ledger.post(vec![Delta { positions: Vec::new(), pipelines }], now);
     let kind = encode::KINDS.iter().find(|kind| kind.name == format).unwrap();
     let (mut encoder, mut out, mut flow) = ((kind.build)(), Vec::new(), Flow::default());
     ledger.encode(&mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());

@@ -40,6 +40,8 @@ metrics:
 ";
         fs::write(&pipeline, text.replace("LOG", &log.display().to_string())).unwrap();
         let running = Running::start(&[&pipeline.display().to_string()]);
+        // What is in the file when it is first looked at was there before the program, and is not counted.
+        running.wait_for("streamgauge_source_lanes{pipeline=\"numbers\",source=\"file\"}", 1.0);
         write_and_rotate(&log);
         running.wait_for("lines_total", LINES as f64);
         // A line counted twice in place of a lost one would show in the sums.

@@ -98,6 +98,9 @@ fn modules_import_only_from_the_layers_above_them_in_the_list() {
 #[test]
 fn files_are_short() {
     for (path, text) in sources() {
+        if path.file_stem().unwrap().to_string_lossy().ends_with("tests") {
+            continue;
+        }
         let lines = code(&text).len();
         assert!(lines <= MAX_FILE_LINES, "src/{} has {lines} lines without its tests", path.display());
     }
@@ -107,19 +110,24 @@ fn files_are_short() {
 fn functions(text: &str) -> Vec<(usize, usize)> {
     let lines: Vec<_> = text.lines().collect();
     let indent = |line: &str| line.len() - line.trim_start().len();
-    let is_function = |line: &str| {
-        let words: Vec<_> = line.split_whitespace().take_while(|word| !word.contains('(')).collect();
-        !line.trim_start().starts_with("//") && line.contains("fn ") && words.contains(&"fn")
-            || line.trim_start().starts_with("fn ")
+    let qualifies = |word: &str| {
+        ["pub", "const", "async", "unsafe"].contains(&word)
+            || (word.starts_with("pub(") && word.ends_with(')'))
     };
+    let is_function =
+        |line: &str| line.split_whitespace().find(|word| !qualifies(word)).is_some_and(|word| word == "fn");
     let starts =
         (0..lines.len()).filter(|at| is_function(lines[*at]) && !lines[*at].trim_end().ends_with(';'));
     starts
         .filter_map(|start| {
             let end = (start..lines.len()).find(|at| {
                 let line = lines[*at];
-                indent(line) == indent(lines[start])
-                    && (line.trim() == "}" || (*at > start && line.ends_with(';')))
+                let ends = if *at == start {
+                    line.ends_with('}')
+                } else {
+                    line.trim() == "}" || line.ends_with(';')
+                };
+                ends && indent(line) == indent(lines[start])
             })?;
             Some((start + 1, end + 1 - start))
         })
@@ -144,7 +152,7 @@ fn functions_are_short() {
 #[test]
 fn the_measure_of_functions_sees_them() {
     let text = "fn one() {}\n\npub(super) fn two(\n    a: u8,\n) -> u8 {\n    a\n}\n\n    fn declared();\n";
-    assert_eq!(functions(text)[1], (3, 5));
+    assert_eq!(functions(text), [(1, 1), (3, 5)]);
     let all: usize = sources().iter().map(|(_, text)| functions(text).len()).sum();
     assert!(all > 100, "only {all} functions found");
 }
@@ -178,7 +186,8 @@ fn every_variant_stands_in_the_table_of_its_folder() {
         for entry in fs::read_dir(root().join("src").join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            if name == "mod" || others.contains(&name.as_str()) {
+            let is_module = path.is_dir() || path.extension().is_some_and(|end| end == "rs");
+            if !is_module || name == "mod" || others.contains(&name.as_str()) {
                 continue;
             }
             assert!(
@@ -201,7 +210,7 @@ fn every_shipped_pipeline_has_a_golden_case() {
     };
     let (pipelines, golden) = (stems("pipelines"), stems("tests/it/golden"));
     assert!(!pipelines.is_empty());
-    assert!(pipelines.is_subset(&golden), "{pipelines:?} against {golden:?}");
+    assert_eq!(pipelines, golden);
 }
 
 #[test]

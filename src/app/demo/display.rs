@@ -42,7 +42,7 @@ impl Display {
         options: &Demo,
         folder: &Path,
         address: SocketAddr,
-        taken: Option<SocketAddr>,
+        taken: Option<&str>,
     ) -> std::io::Result<()> {
         let out = &mut self.out;
         writeln!(out, "Writing app.log and access.log in {}: {} lines/s.", folder.display(), options.rate)?;

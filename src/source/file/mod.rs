@@ -78,8 +78,9 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Options> {
     let include = keys.get("include").and_then(|node| globs(node, true, faults));
     let exclude = keys.get("exclude").map_or(Some(Vec::new()), |node| globs(node, false, faults));
     let places = [("beginning", StartAt::Beginning), ("end", StartAt::End)];
-    let start_at =
-        keys.get("start_at").map_or(Some(default.start_at), |node| node.one_of("place", &places, faults));
+    let start_at = keys
+        .get("start_at")
+        .map_or(Some(default.start_at), |node| node.one_of("start position", &places, faults));
     let max_line_bytes =
         keys.get("max_line_bytes").map_or(Some(default.max_line_bytes), |node| line_bytes(node, faults));
     let poll_interval =
@@ -101,7 +102,7 @@ fn globs(node: &Node, wanted: bool, faults: &mut Faults) -> Option<Vec<String>> 
         return None;
     }
     let valid = |node: &Node, faults: &mut Faults| {
-        let text = node.text(faults)?;
+        let text = node.text_of("a glob", faults)?;
         match globset::Glob::new(&text.text) {
             Ok(_) if !text.text.is_empty() => Some(text.text.clone()),
             Ok(_) => {
@@ -122,7 +123,11 @@ fn globs(node: &Node, wanted: bool, faults: &mut Faults) -> Option<Vec<String>> 
 fn line_bytes(node: &Node, faults: &mut Faults) -> Option<usize> {
     let bytes = node.bytes(faults)?;
     if bytes == 0 || bytes > MAX_LINE_BYTES {
-        faults.add(node.place, "the longest line is out of range, 1 byte to 64MiB are possible");
+        let found = node.found();
+        faults.add(
+            node.place,
+            format!("`max_line_bytes` is out of range: expected 1B to 64MiB, found {found}"),
+        );
         return None;
     }
     Some(bytes as usize)
@@ -131,7 +136,9 @@ fn line_bytes(node: &Node, faults: &mut Faults) -> Option<usize> {
 fn interval(node: &Node, faults: &mut Faults) -> Option<Duration> {
     let interval = node.duration(faults)?;
     if interval < Duration::from_millis(10) || interval > Duration::from_secs(3600) {
-        faults.add(node.place, "the interval is out of range, 10ms to 1h are possible");
+        let found = node.found();
+        faults
+            .add(node.place, format!("`poll_interval` is out of range: expected 10ms to 1h, found {found}"));
         return None;
     }
     Some(interval)
