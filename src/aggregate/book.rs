@@ -44,7 +44,7 @@ impl<A: Aggregate> Book for Posted<A> {
         self.entry(series, created);
     }
 
-    fn len(&self) -> usize {
+    fn end(&self) -> usize {
         self.series.len()
     }
 

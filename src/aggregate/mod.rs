@@ -108,8 +108,8 @@ pub trait Book: Send + Sync {
     /// Opens a series that has recorded nothing, if it is not there yet.
     fn open(&mut self, series: SeriesId, created: UnixSeconds);
 
-    /// The series, by id.
-    fn len(&self) -> usize;
+    /// One more than the greatest id that was posted.
+    fn end(&self) -> usize;
 
     /// What a series says; `None` if nothing was ever posted for it.
     fn read(&self, series: SeriesId) -> Option<Reading<'_>>;

@@ -47,7 +47,7 @@ impl Account {
 
     pub(super) fn post(&mut self, changes: Changes, created: UnixSeconds) {
         self.book.post(changes, created);
-        if self.book.len() > self.keys.len() {
+        if self.book.end() > self.keys.len() {
             self.learn();
         }
     }

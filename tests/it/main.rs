@@ -1,5 +1,7 @@
 //! Everything that is tested from outside: one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
+
 mod cap;
 mod cut;
 mod demo;

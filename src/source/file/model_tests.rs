@@ -90,7 +90,8 @@ impl Model {
 
     fn name(&mut self) -> String {
         let number = self.number();
-        let name = if number % 2 == 0 { format!("{LOG}.{number}") } else { format!("app-{number}.log") };
+        let name =
+            if number.is_multiple_of(2) { format!("{LOG}.{number}") } else { format!("app-{number}.log") };
         self.rotated.push(name.clone());
         name
     }

@@ -156,7 +156,7 @@ impl Tailer {
             match content.check() {
                 Ok(condition) if condition.truncated => self.truncated(content, outlet, now)?,
                 Ok(condition) => {
-                    if let Some(content) = self.go_on(content, condition, found, outlet, now)? {
+                    if let Some(content) = self.go_on(content, (condition, found), outlet, now)? {
                         self.contents.push(content);
                     }
                 }
@@ -196,8 +196,7 @@ impl Tailer {
     fn go_on(
         &mut self,
         mut content: Content,
-        condition: Condition,
-        found: &[Found],
+        (condition, found): (Condition, &[Found]),
         outlet: &mut dyn Outlet,
         now: Duration,
     ) -> Result<Option<Content>, Closed> {
