@@ -75,8 +75,8 @@ fn the_demo_ends_at_a_signal_and_compares_all_the_same() {
     after("  metrics  ", &mut out);
     // The first summary: something is written.
     after("after ", &mut out);
-    let kill = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
-    assert!(kill.success());
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
