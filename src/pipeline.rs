@@ -1,10 +1,11 @@
 //! The straight line: a batch in, changes out. What one worker holds of one pipeline.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bumpalo::Bump;
 
-use crate::aggregate::{Changes, Shard};
+use crate::aggregate::{Changes, Shard, Stamp};
 use crate::decode::Decode;
 use crate::expr::Program;
 use crate::group::Group;
@@ -95,7 +96,7 @@ impl Metric {
         Metric { condition, value, group, shard, cells: Vec::new(), values: Vec::new() }
     }
 
-    fn record<'b>(&mut self, events: &Events<'b>, arena: &'b Bump, refused: &mut Refusals) {
+    fn record<'b>(&mut self, events: &Events<'b>, arena: &'b Bump, stamp: Stamp, refused: &mut Refusals) {
         self.cells.clear();
         self.values.clear();
         for row in events.iter() {
@@ -104,9 +105,15 @@ impl Metric {
             }
         }
         match self.value {
-            Some(_) => self.shard.record(&self.cells, &self.values, refused),
-            None => self.shard.count(&self.cells, refused),
+            Some(_) => self.shard.record(&self.cells, &self.values, stamp, refused),
+            None => self.shard.count(&self.cells, stamp, refused),
         }
+    }
+
+    fn take(&mut self) -> Changes {
+        let changes = self.shard.take();
+        self.group.renew(&mut *self.shard);
+        changes
     }
 
     fn gather<'b>(
@@ -146,26 +153,32 @@ pub struct Processor {
     raw: Option<Slot>,
     /// Which of the lane's own fields are used, and where they go.
     lane_fields: Vec<(usize, Slot)>,
+    /// The number of the next batch of this pipeline; every worker takes one for each of its batches.
+    order: Arc<AtomicU64>,
     flow: Flow,
     arena: Bump,
     /// Kept for its storage; empty between batches.
     events: Events<'static>,
 }
 
-/// The slots that are filled from what the source knows.
+/// How a processor is laid out: the slots that are filled from what the source knows, and the order of
+/// the batches of all workers.
 #[derive(Clone, Debug, Default)]
-pub struct SourceSlots {
+pub struct Layout {
+    /// How many slots there are.
+    pub width: usize,
     /// The slot of `raw`.
     pub raw: Option<Slot>,
     /// Index of a field in [`Lane::fields`], and its slot.
     pub lane: Vec<(usize, Slot)>,
+    /// The number of the next batch of the pipeline, shared by its workers.
+    pub order: Arc<AtomicU64>,
 }
 
 impl Processor {
-    /// A pipeline of `width` fields in all.
+    /// A pipeline of one worker, which has nothing recorded yet.
     pub fn new(
-        width: usize,
-        source: SourceSlots,
+        layout: Layout,
         decode: Box<dyn Decode>,
         stages: Vec<Box<dyn Stage>>,
         metrics: Vec<Metric>,
@@ -173,25 +186,26 @@ impl Processor {
         let mut flow = Flow::default();
         flow.stages.resize_with(stages.len(), Default::default);
         flow.metrics.resize_with(metrics.len(), Default::default);
+        let Layout { width, raw, lane: lane_fields, order } = layout;
         let events = Events::new(width);
-        let SourceSlots { raw, lane: lane_fields } = source;
-        Processor { decode, stages, metrics, raw, lane_fields, flow, arena: Bump::new(), events }
+        Processor { decode, stages, metrics, raw, lane_fields, order, flow, arena: Bump::new(), events }
     }
 
     /// Takes a batch through the line.
     pub fn process(&mut self, batch: &Batch) {
+        let stamp = Stamp(self.order.fetch_add(1, Ordering::Relaxed));
         self.flow.bytes += batch.bytes.len() as u64;
         self.flow.source.merge(&batch.refused);
         let mut rest = batch.bytes.as_slice();
         while !rest.is_empty() {
             let mut records = [&[][..]; CHUNK];
             let (count, taken) = split(rest, &mut records);
-            self.chunk(&records[..count], &batch.lane);
+            self.chunk(&records[..count], &batch.lane, stamp);
             rest = &rest[taken..];
         }
     }
 
-    fn chunk(&mut self, records: &[&[u8]], lane: &Lane) {
+    fn chunk(&mut self, records: &[&[u8]], lane: &Lane, stamp: Stamp) {
         self.flow.events += records.len() as u64;
         let storage = std::mem::replace(&mut self.events, Events::new(0));
         let mut events = storage.recycle();
@@ -209,7 +223,7 @@ impl Processor {
             *filtered += (before - events.live()) as u64;
         }
         for (metric, refused) in self.metrics.iter_mut().zip(&mut self.flow.metrics) {
-            metric.record(&events, &self.arena, refused);
+            metric.record(&events, &self.arena, stamp, refused);
         }
         self.events = events.recycle();
         self.arena.reset();
@@ -222,7 +236,7 @@ impl Processor {
         flow.metrics.resize_with(self.metrics.len(), Default::default);
         PipelineDelta {
             flow: std::mem::replace(&mut self.flow, flow),
-            metrics: self.metrics.iter_mut().map(|metric| metric.shard.take()).collect(),
+            metrics: self.metrics.iter_mut().map(Metric::take).collect(),
         }
     }
 }

@@ -10,8 +10,9 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Aggregate, Definition, Kind};
+use super::{Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::refused::Refused;
 use crate::model::sum::Sum;
@@ -25,6 +26,7 @@ pub(super) static KIND: Kind = Kind {
     keys: &[],
     family: FamilyKind::Counter,
     needs_value: false,
+    starts_at_zero: true,
     build,
 };
 
@@ -38,12 +40,13 @@ pub(super) struct Counter;
 
 impl Aggregate for Counter {
     type Cell = Sum;
+    type Kept = Sum;
 
     fn zero(&self) -> Sum {
         Sum::ZERO
     }
 
-    fn record(&self, cell: &mut Sum, value: f64) -> Result<(), Refused> {
+    fn record(&self, cell: &mut Sum, value: f64, _: Stamp) -> Result<(), Refused> {
         if value < 0.0 {
             return Err(Refused::Negative);
         }
@@ -55,8 +58,16 @@ impl Aggregate for Counter {
         into.merge(*from);
     }
 
-    fn read<'c>(&'c self, cell: &'c Sum, created: UnixSeconds) -> Reading<'c> {
-        Reading::Counter { total: *cell, created }
+    fn keep(&self) -> Sum {
+        self.zero()
+    }
+
+    fn post(&self, kept: &mut Sum, change: &Sum, _: Duration) {
+        self.merge(kept, change);
+    }
+
+    fn read<'k>(&'k self, kept: &'k Sum, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
+        Some(Reading::Counter { total: *kept, created })
     }
 }
 
@@ -68,7 +79,7 @@ mod tests {
     #[test]
     fn a_negative_value_is_refused_and_changes_nothing() {
         let mut cell = Counter.zero();
-        assert_eq!(Counter.record(&mut cell, -0.5), Err(Refused::Negative));
+        assert_eq!(Counter.record(&mut cell, -0.5, Stamp(0)), Err(Refused::Negative));
         assert_eq!(cell, Sum::ZERO);
     }
 

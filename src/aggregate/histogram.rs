@@ -13,8 +13,9 @@
 //! `buckets: {exponential: {start: 0.001, factor: 2, count: 12}}`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Aggregate, Definition, Kind};
+use super::{Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::refused::Refused;
 use crate::model::sum::Sum;
@@ -35,6 +36,7 @@ pub(super) static KIND: Kind = Kind {
     }],
     family: FamilyKind::Histogram,
     needs_value: true,
+    starts_at_zero: true,
     build,
 };
 
@@ -170,12 +172,13 @@ pub(super) struct Buckets {
 
 impl Aggregate for Histogram {
     type Cell = Buckets;
+    type Kept = Buckets;
 
     fn zero(&self) -> Buckets {
         Buckets { counts: vec![0; self.bounds.len() + 1].into(), sum: Sum::ZERO }
     }
 
-    fn record(&self, cell: &mut Buckets, value: f64) -> Result<(), Refused> {
+    fn record(&self, cell: &mut Buckets, value: f64, _: Stamp) -> Result<(), Refused> {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         cell.counts[bucket] += 1;
         cell.sum.add(value);
@@ -189,8 +192,23 @@ impl Aggregate for Histogram {
         into.sum.merge(from.sum);
     }
 
-    fn read<'c>(&'c self, cell: &'c Buckets, created: UnixSeconds) -> Reading<'c> {
-        Reading::Histogram { bounds: &self.bounds, counts: &cell.counts, sum: cell.sum, created }
+    fn take(&self, cell: &mut Buckets) -> Buckets {
+        let taken = cell.clone();
+        cell.counts.fill(0);
+        cell.sum = Sum::ZERO;
+        taken
+    }
+
+    fn keep(&self) -> Buckets {
+        self.zero()
+    }
+
+    fn post(&self, kept: &mut Buckets, change: &Buckets, _: Duration) {
+        self.merge(kept, change);
+    }
+
+    fn read<'k>(&'k self, kept: &'k Buckets, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
+        Some(Reading::Histogram { bounds: &self.bounds, counts: &kept.counts, sum: kept.sum, created })
     }
 }
 
@@ -208,7 +226,7 @@ mod tests {
         let histogram = histogram();
         let mut cell = histogram.zero();
         for value in [-1.0, 1.0, 1.5, 2.0, 4.0, 4.1] {
-            histogram.record(&mut cell, value).unwrap();
+            histogram.record(&mut cell, value, Stamp(0)).unwrap();
         }
         assert_eq!(*cell.counts, [2, 2, 1, 1]);
         assert_eq!(cell.sum.value(), 11.6);

@@ -1,19 +1,27 @@
 //! Aggregators: what becomes of the values of a series. One file per kind, and the table of them.
 //!
 //! An aggregator is a commutative monoid: a cell starts at [`zero`](Aggregate::zero), can
-//! [`record`](Aggregate::record) a value, [`merge`](Aggregate::merge) with another cell, and be
-//! [`read`](Aggregate::read). The same cells live in a worker's [`Shard`] between two ticks, travel in
-//! [`Changes`] by value, and are kept by the ledger in a [`Book`].
+//! [`record`](Aggregate::record) a value and [`merge`](Aggregate::merge) with another cell. Cells live in a worker's
+//! [`Shard`] between two ticks and travel in [`Changes`] by value. The ledger [`posts`](Aggregate::post) them to what
+//! it keeps of a series in a [`Book`], a cell for ever or one for each part of a window, and
+//! [`reads`](Aggregate::read) that at an exposition.
 
 mod book;
 mod counter;
+mod gauge;
+mod hdr;
 mod histogram;
 #[cfg(test)]
 mod laws;
+mod rate;
 mod shard;
+mod sketch;
+mod summary;
+mod window;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::refused::{Refusals, Refused};
@@ -36,29 +44,58 @@ pub struct Kind {
     pub family: FamilyKind,
     /// Whether `value` must be given; otherwise it defaults to 1.
     pub needs_value: bool,
+    /// Whether a series without a value is shown as 0, so that it can be shown before its first event.
+    pub starts_at_zero: bool,
     /// Makes the definition from its own keys.
     pub build: fn(&Mapping<'_>, &mut Faults) -> Option<Arc<dyn Definition>>,
 }
 
 /// Every kind of aggregator.
-pub static KINDS: &[&Kind] = &[&counter::KIND, &histogram::KIND];
+pub static KINDS: &[&Kind] = &[&counter::KIND, &gauge::KIND, &histogram::KIND, &summary::KIND, &rate::KIND];
 
 /// An aggregator's definition: everything that its cells share, such as the bounds of buckets.
 pub trait Aggregate: Send + Sync + 'static {
-    /// The state of one series. Merging is commutative and associative.
-    type Cell: Clone + Send + Sync + 'static;
+    /// What one worker records of one series between two ticks. Merging is commutative and associative.
+    type Cell: Send + Sync + 'static;
+
+    /// What the ledger keeps of one series.
+    type Kept: Send + Sync + 'static;
 
     /// The cell of nothing: merging it changes nothing.
     fn zero(&self) -> Self::Cell;
 
-    /// Takes in one finite value, or refuses it and leaves the cell as it was.
-    fn record(&self, cell: &mut Self::Cell, value: f64) -> Result<(), Refused>;
+    /// Takes in one finite value that came at `stamp`, or refuses it and leaves the cell as it was.
+    fn record(&self, cell: &mut Self::Cell, value: f64, stamp: Stamp) -> Result<(), Refused>;
 
     /// Takes in what another cell has taken in.
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell);
 
-    /// What the cell says at an exposition.
-    fn read<'c>(&'c self, cell: &'c Self::Cell, created: UnixSeconds) -> Reading<'c>;
+    /// Hands over what the cell has taken in and leaves it at zero, with its storage where it has any.
+    fn take(&self, cell: &mut Self::Cell) -> Self::Cell {
+        std::mem::replace(cell, self.zero())
+    }
+
+    /// What is kept of a series for which nothing was posted.
+    fn keep(&self) -> Self::Kept;
+
+    /// Adds a cell that was handed over at `now`, the time since the Unix epoch.
+    fn post(&self, kept: &mut Self::Kept, change: &Self::Cell, now: Duration);
+
+    /// What a series says at an exposition; `None` if it has nothing to say.
+    fn read<'k>(&'k self, kept: &'k Self::Kept, created: UnixSeconds, moment: Moment) -> Option<Reading<'k>>;
+}
+
+/// The order in which batches came, over all lanes of a pipeline. A later one is greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(pub u64);
+
+/// When something is read or posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Now, since the Unix epoch.
+    pub now: Duration,
+    /// When the program began to count, since the Unix epoch.
+    pub started: Duration,
 }
 
 /// An [`Aggregate`] of any cell type: makes the two places its cells live in.
@@ -85,14 +122,17 @@ pub trait Shard: Send {
     /// The index of the cell of `series`, a new one on first sight.
     fn cell(&mut self, series: SeriesId) -> u32;
 
-    /// Records `values[i]` into the cell `cells[i]`.
-    fn record(&mut self, cells: &[u32], values: &[f64], refused: &mut Refusals);
+    /// Records `values[i]`, which came at `stamp`, into the cell `cells[i]`.
+    fn record(&mut self, cells: &[u32], values: &[f64], stamp: Stamp, refused: &mut Refusals);
 
     /// Records 1 into each of `cells`.
-    fn count(&mut self, cells: &[u32], refused: &mut Refusals);
+    fn count(&mut self, cells: &[u32], stamp: Stamp, refused: &mut Refusals);
 
     /// Hands over everything recorded since the last time, and starts at zero again.
     fn take(&mut self) -> Changes;
+
+    /// Forgets every cell. To be called when nothing was recorded since the last time that changes were taken.
+    fn clear(&mut self);
 }
 
 /// What a shard recorded between two ticks: cells by series, to be merged into the book of the same
@@ -101,18 +141,30 @@ pub struct Changes(Box<dyn Any + Send>);
 
 /// The posted cells of one metric, by series. Written by the ledger alone, under its lock.
 pub trait Book: Send + Sync {
-    /// Merges what a shard of the same definition handed over. A series not seen before is created at
-    /// `created`.
-    fn post(&mut self, changes: Changes, created: UnixSeconds);
+    /// Posts what a shard of the same definition handed over. `living` says which series stands for one that the
+    /// shard knew, usually itself. A series not seen before is created.
+    fn post(&mut self, changes: Changes, posting: Posting, living: &mut dyn FnMut(SeriesId) -> SeriesId);
 
-    /// Opens a series that has recorded nothing, if it is not there yet.
+    /// Opens a series that has recorded nothing, if it is not there yet. It never counts as idle.
     fn open(&mut self, series: SeriesId, created: UnixSeconds);
 
-    /// One more than the greatest id that was posted.
-    fn end(&self) -> usize;
+    /// Since when nothing was posted for a series; `None` if it does not exist.
+    fn idle_since(&self, series: SeriesId) -> Option<Duration>;
 
-    /// What a series says; `None` if nothing was ever posted for it.
-    fn read(&self, series: SeriesId) -> Option<Reading<'_>>;
+    /// Forgets a series.
+    fn forget(&mut self, series: SeriesId);
+
+    /// What a series says; `None` if nothing was ever posted for it, or if it has nothing to say.
+    fn read(&self, series: SeriesId, moment: Moment) -> Option<Reading<'_>>;
+}
+
+/// When changes are posted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Posting {
+    /// Since when series count that are new.
+    pub created: UnixSeconds,
+    /// Now, since the Unix epoch.
+    pub now: Duration,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Aggregate, Changes, Shard};
+use super::{Aggregate, Changes, Shard, Stamp};
 use crate::model::refused::Refusals;
 use crate::model::series::SeriesId;
 
@@ -29,9 +29,9 @@ impl<A: Aggregate> Cells<A> {
         Cells { definition, by_series: Vec::new(), cells: Vec::new(), touched: Vec::new() }
     }
 
-    fn add(&mut self, at: u32, value: f64, refused: &mut Refusals) {
+    fn add(&mut self, at: u32, value: f64, stamp: Stamp, refused: &mut Refusals) {
         let cell = &mut self.cells[at as usize];
-        match self.definition.record(&mut cell.state, value) {
+        match self.definition.record(&mut cell.state, value, stamp) {
             Ok(()) if cell.touched => {}
             Ok(()) => {
                 cell.touched = true;
@@ -55,15 +55,15 @@ impl<A: Aggregate> Shard for Cells<A> {
         *at
     }
 
-    fn record(&mut self, cells: &[u32], values: &[f64], refused: &mut Refusals) {
+    fn record(&mut self, cells: &[u32], values: &[f64], stamp: Stamp, refused: &mut Refusals) {
         for (cell, value) in cells.iter().zip(values) {
-            self.add(*cell, *value, refused);
+            self.add(*cell, *value, stamp, refused);
         }
     }
 
-    fn count(&mut self, cells: &[u32], refused: &mut Refusals) {
+    fn count(&mut self, cells: &[u32], stamp: Stamp, refused: &mut Refusals) {
         for cell in cells {
-            self.add(*cell, 1.0, refused);
+            self.add(*cell, 1.0, stamp, refused);
         }
     }
 
@@ -74,9 +74,15 @@ impl<A: Aggregate> Shard for Cells<A> {
             .map(|at| {
                 let cell = &mut self.cells[at as usize];
                 cell.touched = false;
-                (cell.series, std::mem::replace(&mut cell.state, self.definition.zero()))
+                (cell.series, self.definition.take(&mut cell.state))
             })
             .collect();
         Changes(Box::new(changes))
+    }
+
+    fn clear(&mut self) {
+        self.by_series.clear();
+        self.cells.clear();
+        self.touched.clear();
     }
 }

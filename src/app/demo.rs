@@ -175,7 +175,7 @@ fn counted(page: &Page) -> Counted {
     page.ticker.tick();
     let mut counted = Counted::default();
     let mut flows = Vec::new();
-    page.ledger.encode(&mut counted, &mut Vec::new(), |posted, _, _| {
+    page.ledger.encode(page.clock.unix(), &mut counted, &mut Vec::new(), |posted, _, _| {
         flows.extend(posted.iter().map(|posted| posted.flow.clone()));
     });
     NAMES.iter().zip(&flows).for_each(|(name, flow)| counted.flow(name, flow));

@@ -59,7 +59,9 @@ impl Exposition for Page {
         let mut out = Vec::new();
         let uptime = self.clock.unix().as_secs_f64() - self.started;
         let own = Own { names: &self.names, telemetry: &self.telemetry, started: self.started, uptime };
-        self.ledger.encode(&mut *encoder, &mut out, |posted, encoder, out| own.encode(posted, encoder, out));
+        self.ledger.encode(self.clock.unix(), &mut *encoder, &mut out, |posted, encoder, out| {
+            own.encode(posted, encoder, out)
+        });
         encoder.finish(&mut out);
         vec![out.into()]
     }

@@ -45,6 +45,7 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     let source = Once::open(&options.input, fields.collect(), Arc::clone(&read))
         .with_context(|| format!("cannot read {}", options.input.display()))?;
     let clock = Clock::system();
+    let now = clock.clone();
     let ledger = Arc::new(plan.ledger(clock.unix()));
     let telemetry = Arc::new(Telemetry::default());
     let surroundings = Surroundings { ledger: Arc::clone(&ledger), telemetry, clock: clock.clone() };
@@ -59,7 +60,7 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     result?;
     let mut encoder = (format.build)();
     let (mut out, mut flow) = (Vec::new(), Flow::default());
-    ledger.encode(&mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
+    ledger.encode(now.unix(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);
     std::io::stdout().lock().write_all(&out).context("cannot write to standard output")?;
     summarize(pipeline, &flow);

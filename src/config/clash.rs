@@ -52,6 +52,7 @@ fn samples(metric: &MetricPlan) -> Vec<String> {
     let endings: &[&str] = match metric.family.kind {
         FamilyKind::Counter => &["", "_total", "_created"],
         FamilyKind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
+        FamilyKind::Summary => &["", "_sum", "_count", "_created"],
         FamilyKind::Gauge | FamilyKind::Info => &[""],
     };
     endings.iter().map(|ending| format!("{stem}{ending}")).collect()

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::name;
 use super::plan::MetricPlan;
+use super::{lifetime, name};
 use crate::aggregate::{self, Kind};
 use crate::expr::{self, Program};
 use crate::group::Directory;
@@ -68,6 +68,20 @@ pub static KEYS: &[Key] = &[
         help: "The most series; events beyond are counted in one more, labelled `__overflow__`.",
         default: Some("10000"),
     },
+    Key {
+        name: "init",
+        wanted: "a mapping of every label to a list of its values",
+        required: false,
+        help: "Shows the series of these label values as 0 before their first event.",
+        default: None,
+    },
+    Key {
+        name: "expire_after",
+        wanted: "a duration, such as `1h`",
+        required: false,
+        help: "Hides series that had no event for so long; they go on where they were when they come back.",
+        default: None,
+    },
 ];
 
 /// Reads all metrics of a pipeline; `None` if a fault was found in one.
@@ -111,9 +125,12 @@ fn read(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<MetricP
     let labels = keys.get("labels").map_or(Some(Vec::new()), |node| read_labels(node, kind, fields, faults));
     let max_series = keys.get("max_series").map(|node| node.integer(1..=10_000_000_usize, faults));
     let definition = (kind.build)(&keys, faults);
-    let (labels, programs): (Vec<_>, Vec<_>) = labels?.into_iter().unzip();
-    let name = name?;
-    let directory = Directory::new(labels.len(), max_series.unwrap_or(Some(MAX_SERIES))?);
+    let labels: Option<(Vec<_>, Vec<_>)> = labels.map(|labels| labels.into_iter().unzip());
+    let max_series = max_series.unwrap_or(Some(MAX_SERIES));
+    let names = labels.as_ref().map(|(names, _)| names.as_slice());
+    let lifetimes = lifetime::read(&keys, kind, (names, max_series), faults);
+    let (name, (labels, programs)) = (name?, labels?);
+    let directory = Directory::new(labels.len(), max_series?);
     Some(MetricPlan {
         place: name.place,
         family: Family { name: name.text, help: help?, unit, kind: kind.family, labels },
@@ -122,6 +139,7 @@ fn read(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<MetricP
         labels: programs,
         directory: Arc::new(directory),
         definition: definition?,
+        lifetimes: lifetimes?,
     })
 }
 

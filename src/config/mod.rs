@@ -1,6 +1,7 @@
 //! What was written in pipeline files becomes a plan, or a list of everything that is wrong with them.
 
 mod clash;
+mod lifetime;
 mod metric;
 mod name;
 mod pipeline;

@@ -73,7 +73,12 @@ pub(super) fn check_label(label: &Text, kind: &Kind, mapped: bool, faults: &mut 
         faults.add_with_help(label.place, problem, help);
         return false;
     }
-    let reserved = text.starts_with("__") || (kind.family == FamilyKind::Histogram && text == "le");
+    let own = match kind.family {
+        FamilyKind::Histogram => text == "le",
+        FamilyKind::Summary => text == "quantile",
+        _ => false,
+    };
+    let reserved = text.starts_with("__") || own;
     if reserved {
         faults.add(label.place, format!("the label `{text}` is kept for the exposition format itself"));
     }

@@ -1,5 +1,7 @@
 //! One pipeline file: source, decoder, stages, metrics.
 
+use std::sync::Arc;
+
 use super::metric;
 use super::plan::{PipelinePlan, StagePlan};
 use crate::decode;
@@ -65,6 +67,7 @@ pub(super) fn plan(name: &str, node: &Node, faults: &mut Faults) -> Option<Pipel
         fields,
         stages: stages?,
         metrics: metrics?,
+        order: Arc::default(),
     })
 }
 

@@ -1,16 +1,17 @@
 //! The plan: what to do, with everything compiled and checked.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::aggregate::Definition;
 use crate::decode;
 use crate::expr::Program;
 use crate::group::{Directory, Group};
-use crate::ledger::{Account, Ledger};
+use crate::ledger::{Account, Ledger, Lifetimes};
 use crate::model::family::Family;
 use crate::model::field::{Field, Fields, RAW};
-use crate::pipeline::{Metric, Processor, SourceSlots};
+use crate::pipeline::{Layout, Metric, Processor};
 use crate::raw::place::Place;
 use crate::source;
 use crate::stage::Stage;
@@ -52,6 +53,8 @@ pub struct PipelinePlan {
     pub stages: Vec<StagePlan>,
     /// Its metrics, in order.
     pub metrics: Vec<MetricPlan>,
+    /// The number of its next batch.
+    pub order: Arc<AtomicU64>,
 }
 
 /// One stage.
@@ -78,26 +81,32 @@ pub struct MetricPlan {
     pub directory: Arc<Directory>,
     /// What becomes of the values.
     pub definition: Arc<dyn Definition>,
+    /// Which series are there from the start, and when others are hidden.
+    pub lifetimes: Lifetimes,
 }
 
 impl PipelinePlan {
     fn processor(&self) -> Processor {
         Processor::new(
-            self.fields.used().len(),
-            self.source_slots(),
+            self.layout(),
             self.decode.bind(&self.fields),
             self.stages.iter().map(|stage| stage.stage.fork()).collect(),
             self.metrics.iter().map(MetricPlan::metric).collect(),
         )
     }
 
-    fn source_slots(&self) -> SourceSlots {
+    fn layout(&self) -> Layout {
         let slot = |name: &str| {
             let field = Field::Source(name.to_owned());
             self.fields.used().iter().position(|used| *used == field).map(crate::model::field::Slot)
         };
         let own = self.source_kind.fields.iter().enumerate();
-        SourceSlots { raw: slot(RAW), lane: own.filter_map(|(at, name)| Some((at, slot(name)?))).collect() }
+        Layout {
+            width: self.fields.used().len(),
+            raw: slot(RAW),
+            lane: own.filter_map(|(at, name)| Some((at, slot(name)?))).collect(),
+            order: Arc::clone(&self.order),
+        }
     }
 }
 
@@ -108,6 +117,7 @@ impl MetricPlan {
     }
 
     fn account(&self) -> Account {
-        Account::new(self.family.clone(), Arc::clone(&self.directory), Arc::clone(&self.definition).book())
+        let book = Arc::clone(&self.definition).book();
+        Account::new(self.family.clone(), Arc::clone(&self.directory), book, self.lifetimes.clone())
     }
 }

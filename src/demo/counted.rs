@@ -67,7 +67,7 @@ impl Encode for Counted {
                 self.totals.add(Figure::DurationMillis, of, milliseconds);
                 self.histogram(bounds, counts);
             }
-            Reading::Gauge(_) => {}
+            Reading::Gauge(_) | Reading::Summary { .. } => {}
         }
     }
 

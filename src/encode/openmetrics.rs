@@ -17,8 +17,8 @@ pub static KIND: Kind = Kind {
 };
 
 // The specification: a histogram that takes negative values must not have a sum, and its parsers want the
-// count to go with the sum. The last bucket still says the count.
-const STYLE: Style = Style { bound: number::canonical, created: true, any_sum: false };
+// count to go with the sum. The last bucket still says the count. Nor may a quantile be negative.
+const STYLE: Style = Style { bound: number::canonical, created: true, signed: false };
 
 /// Writes OpenMetrics text.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ fn split(family: &Family) -> (&str, &'static str) {
     let suffix = match family.kind {
         FamilyKind::Counter => "_total",
         FamilyKind::Info => "_info",
-        FamilyKind::Gauge | FamilyKind::Histogram => "",
+        FamilyKind::Gauge | FamilyKind::Histogram | FamilyKind::Summary => "",
     };
     (family.name.strip_suffix(suffix).unwrap_or(&family.name), suffix)
 }
@@ -87,6 +87,7 @@ fn type_name(kind: FamilyKind) -> &'static str {
         FamilyKind::Counter => "counter",
         FamilyKind::Gauge => "gauge",
         FamilyKind::Histogram => "histogram",
+        FamilyKind::Summary => "summary",
         FamilyKind::Info => "info",
     }
 }

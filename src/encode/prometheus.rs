@@ -16,7 +16,7 @@ pub static KIND: Kind = Kind {
     build: || Box::new(Prometheus::default()),
 };
 
-const STYLE: Style = Style { bound: number::float, created: false, any_sum: true };
+const STYLE: Style = Style { bound: number::float, created: false, signed: true };
 
 /// Writes the text format.
 #[derive(Debug, Default)]
@@ -61,6 +61,7 @@ fn type_name(kind: FamilyKind) -> &'static str {
         FamilyKind::Counter => "counter",
         FamilyKind::Gauge | FamilyKind::Info => "gauge",
         FamilyKind::Histogram => "histogram",
+        FamilyKind::Summary => "summary",
     }
 }
 

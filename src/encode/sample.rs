@@ -8,12 +8,12 @@ use crate::model::sum::Sum;
 /// Where the text formats differ in their samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
-    /// Writes the upper bound of a bucket.
+    /// Writes the upper bound of a bucket, or a quantile.
     pub bound: fn(f64, &mut Vec<u8>),
     /// Whether it is said since when a counter or histogram counts.
     pub created: bool,
-    /// Whether a histogram keeps its sum where negative values keep that from being a counter.
-    pub any_sum: bool,
+    /// Whether sums and quantiles are shown where negative values keep a sum from being a counter.
+    pub signed: bool,
 }
 
 /// Writes the samples of one family. Everything that its series have in common is made once.
@@ -28,7 +28,8 @@ pub struct Samples {
     after: &'static [u8],
     /// The labels of the series at hand, up to the last value: `{first="a",second="b`.
     labels: Vec<u8>,
-    buckets: Buckets,
+    /// What tells the buckets of a histogram or the quantiles of a summary from each other.
+    parts: Parts,
 }
 
 /// The names of a family's samples.
@@ -41,10 +42,11 @@ struct Names {
     created: Vec<u8>,
 }
 
-/// The ends of a histogram's bucket labels, for the bounds of the series before: `",le="0.5"} `.
+/// The ends of the labels of buckets or quantiles, for the bounds of the series before: `",le="0.5"} `.
 #[derive(Debug)]
-struct Buckets {
-    open: &'static [u8],
+struct Parts {
+    /// `",le="`
+    open: Vec<u8>,
     bounds: Vec<f64>,
     finite: Vec<Vec<u8>>,
     infinite: Vec<u8>,
@@ -61,7 +63,7 @@ impl Samples {
             before: family.labels.iter().enumerate().map(|(at, name)| before(at, name)).collect(),
             after: if unlabelled { b" " } else { b"\"} " },
             labels: Vec::new(),
-            buckets: Buckets::new(if unlabelled { b"{le=\"" } else { b"\",le=\"" }),
+            parts: Parts::new(family.kind, unlabelled),
         }
     }
 
@@ -84,12 +86,24 @@ impl Samples {
                 self.line(&self.names.value, self.after, out, |out| out.push(b'1'));
             }
             (FamilyKind::Histogram, Reading::Histogram { bounds, counts, sum, created }) => {
-                self.buckets.prepare(bounds, self.style.bound);
+                self.parts.prepare(bounds, self.style.bound);
                 let count = self.bucket_lines(counts, out);
-                if self.style.any_sum || !is_signed(bounds, sum) {
+                if self.style.signed || !is_signed(bounds, sum) {
                     self.line(&self.names.sum, self.after, out, |out| number::sum(sum, out));
                     self.line(&self.names.count, self.after, out, |out| number::whole(count, out));
                 }
+                self.created(created, out);
+            }
+            (FamilyKind::Summary, Reading::Summary { levels, values, sum, count, created }) => {
+                self.parts.prepare(levels, self.style.bound);
+                let shown = |value: &f64| self.style.signed || value.is_nan() || *value >= 0.0;
+                for (end, value) in self.parts.finite.iter().zip(values).filter(|(_, value)| shown(value)) {
+                    self.line(&self.names.value, end, out, |out| number::float(value, out));
+                }
+                if self.style.signed || sum.value() >= 0.0 {
+                    self.line(&self.names.sum, self.after, out, |out| number::sum(sum, out));
+                }
+                self.line(&self.names.count, self.after, out, |out| number::whole(count, out));
                 self.created(created, out);
             }
             _ => {}
@@ -99,12 +113,12 @@ impl Samples {
     /// Writes the cumulated buckets; returns the count of all.
     fn bucket_lines(&self, counts: &[u64], out: &mut Vec<u8>) -> u64 {
         let mut cumulated = 0u64;
-        for (end, count) in self.buckets.finite.iter().zip(counts) {
+        for (end, count) in self.parts.finite.iter().zip(counts) {
             cumulated = cumulated.saturating_add(*count);
             self.line(&self.names.bucket, end, out, |out| number::whole(cumulated, out));
         }
         let all = counts.iter().fold(0, |all: u64, count| all.saturating_add(*count));
-        self.line(&self.names.bucket, &self.buckets.infinite, out, |out| number::whole(all, out));
+        self.line(&self.names.bucket, &self.parts.infinite, out, |out| number::whole(all, out));
         all
     }
 
@@ -137,11 +151,13 @@ impl Names {
     }
 }
 
-impl Buckets {
-    fn new(open: &'static [u8]) -> Buckets {
-        let mut buckets = Buckets { open, bounds: Vec::new(), finite: Vec::new(), infinite: Vec::new() };
-        buckets.infinite = buckets.end(|out| number::float(f64::INFINITY, out));
-        buckets
+impl Parts {
+    fn new(kind: FamilyKind, unlabelled: bool) -> Parts {
+        let label = if kind == FamilyKind::Summary { "quantile" } else { "le" };
+        let open = format!("{}{label}=\"", if unlabelled { "{" } else { "\"," }).into_bytes();
+        let mut parts = Parts { open, bounds: Vec::new(), finite: Vec::new(), infinite: Vec::new() };
+        parts.infinite = parts.end(|out| number::float(f64::INFINITY, out));
+        parts
     }
 
     /// Makes the ends for these bounds; the series of a family usually share them, so they are seldom new.
@@ -153,7 +169,7 @@ impl Buckets {
     }
 
     fn end(&self, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-        let mut end = self.open.to_vec();
+        let mut end = self.open.clone();
         write(&mut end);
         end.extend_from_slice(b"\"} ");
         end

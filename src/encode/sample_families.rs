@@ -1,7 +1,7 @@
 //! Families of every kind, on which the formats' tests show what they write.
 
 use super::Kind;
-use crate::model::family::{Family, FamilyKind, Reading};
+use crate::model::family::{Family, FamilyKind, MAX_QUANTILES, Reading};
 use crate::model::series::SeriesKey;
 use crate::model::sum::Sum;
 
@@ -73,6 +73,23 @@ pub fn written(kind: &Kind) -> String {
         &family("drift", "", "", FamilyKind::Histogram, &[]),
         &[(&[], histogram(&[-1.0, 0.0], &[1, 2, 3], -2.5))],
     );
+    let quantiles = |low: f64| {
+        let mut values = [f64::NAN; MAX_QUANTILES];
+        (values[0], values[1]) = (low, 2.5);
+        values
+    };
+    let summary = |low, total| Reading::Summary {
+        levels: &[0.5, 0.99, 1.0],
+        values: quantiles(low),
+        sum: sum(&[total]),
+        count: 7,
+        created: CREATED,
+    };
+    write(
+        &family("size_bytes", "Sizes.", "bytes", FamilyKind::Summary, &["kind"]),
+        &[(&["a"], summary(0.25, 12.5)), (&["b"], summary(-0.25, -1.0))],
+    );
+    write(&family("span", "", "", FamilyKind::Summary, &[]), &[(&[], summary(1.0, 3.0))]);
     write(
         &family("build_info", "The program.", "", FamilyKind::Info, &["version"]),
         &[(&["0.1.0"], Reading::Gauge(1.0))],

@@ -34,6 +34,7 @@ struct State {
 }
 
 /// What a worker is to do next.
+#[expect(clippy::large_enum_variant, reason = "it is moved once for each batch; a box would be allocated")]
 pub(super) enum Work {
     /// Process this.
     Batch(Batch),

@@ -1,5 +1,6 @@
 //! The series of one metric, numbered in the order of first sight, up to a cap.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
@@ -14,20 +15,38 @@ pub struct Directory {
     max_series: usize,
     /// Read by any worker without `numbered` being locked; written only while `numbered` is locked.
     ids: DashMap<SeriesKey, SeriesId, foldhash::quality::RandomState>,
-    /// The keys by id. Locked by a worker to add a series, and by the ledger to learn the keys of new ones.
+    /// How many numbers were given out. Locked by a worker to add a series, and by the ledger.
     numbered: Mutex<Numbered>,
+    /// How often series were forgotten. Raised by the ledger after the keys are gone from `ids`; read by each worker
+    /// when it hands over, which then forgets the numbers that it knows.
+    epoch: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Numbered {
-    keys: Vec<SeriesKey>,
+    /// The next number that was never given out.
+    next: u32,
+    /// Numbers of forgotten series that no worker knows any more.
+    free: Vec<SeriesId>,
+    /// Series that the ledger has not heard of yet.
+    new: Vec<(SeriesId, SeriesKey)>,
+    /// How many series there are, the overflow series aside.
+    living: usize,
     overflow: Option<SeriesId>,
+    /// How often there was no room since the ledger last asked.
+    refused: usize,
 }
 
 impl Directory {
     /// No series yet, at most `max_series` beside the overflow series, of `labels` labels.
     pub fn new(labels: usize, max_series: usize) -> Directory {
-        Directory { labels, max_series, ids: DashMap::default(), numbered: Mutex::default() }
+        Directory {
+            labels,
+            max_series,
+            ids: DashMap::default(),
+            numbered: Mutex::default(),
+            epoch: AtomicU64::new(0),
+        }
     }
 
     /// The series with this key, a new one if there is room; `None` at the cap.
@@ -40,9 +59,11 @@ impl Directory {
         if let Some(id) = self.known(key) {
             return Some(id);
         }
-        if numbered.keys.len() - usize::from(numbered.overflow.is_some()) >= self.max_series {
+        if numbered.living >= self.max_series {
+            numbered.refused += 1;
             return None;
         }
+        numbered.living += 1;
         let id = numbered.add(key.clone());
         self.ids.insert(key.clone(), id);
         Some(id)
@@ -56,18 +77,51 @@ impl Directory {
             return id;
         }
         // An event may have carried these very label values before.
-        let id = self.known(&key).unwrap_or_else(|| {
-            let id = numbered.add(key.clone());
-            self.ids.insert(key, id);
-            id
-        });
+        let id = match self.known(&key) {
+            Some(id) => {
+                numbered.living -= 1;
+                id
+            }
+            None => {
+                let id = numbered.add(key.clone());
+                self.ids.insert(key, id);
+                id
+            }
+        };
         numbered.overflow = Some(id);
         id
     }
 
-    /// The keys of the series from `first` on, in order.
-    pub fn keys_from(&self, first: usize) -> Vec<SeriesKey> {
-        self.numbered().keys.get(first..).unwrap_or_default().to_vec()
+    /// The series that were added since the last time this was asked.
+    pub fn take_new(&self) -> Vec<(SeriesId, SeriesKey)> {
+        std::mem::take(&mut self.numbered().new)
+    }
+
+    /// How often there was no room for a series since the last time this was asked.
+    pub fn take_refused(&self) -> usize {
+        std::mem::take(&mut self.numbered().refused)
+    }
+
+    /// Forgets series, all but the overflow series: their keys are unknown from here on, and there is room for
+    /// others. Workers may know their numbers until they have handed over twice; then they are to be
+    /// [released](Directory::release).
+    pub fn forget<'k>(&self, series: impl IntoIterator<Item = &'k SeriesKey>) {
+        let mut numbered = self.numbered();
+        for key in series {
+            numbered.living -= usize::from(self.ids.remove(key).is_some());
+        }
+        // Pairs with the load in `epoch`: a worker that sees the new epoch does not find the keys any more.
+        self.epoch.fetch_add(1, Ordering::Release);
+    }
+
+    /// Lets the numbers of forgotten series be given out again.
+    pub fn release(&self, series: impl IntoIterator<Item = SeriesId>) {
+        self.numbered().free.extend(series);
+    }
+
+    /// How often series were forgotten. Numbers that a worker learned in an earlier epoch may be void.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// The most series that the metric may have, the overflow series aside.
@@ -88,8 +142,12 @@ impl Directory {
 
 impl Numbered {
     fn add(&mut self, key: SeriesKey) -> SeriesId {
-        self.keys.push(key);
-        SeriesId(self.keys.len() as u32 - 1)
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            SeriesId(self.next - 1)
+        });
+        self.new.push((id, key));
+        id
     }
 }
 
@@ -108,7 +166,9 @@ mod tests {
         assert_eq!(directory.overflow(), SeriesId(2));
         assert_eq!(directory.series(&keys[1]), Some(SeriesId(1)));
         assert_eq!(directory.series(&keys[2]), None);
-        assert_eq!(directory.keys_from(1), [keys[1].clone(), SeriesKey::overflow(1)]);
+        let new: Vec<_> = directory.take_new().into_iter().map(|(_, key)| key).collect();
+        assert_eq!(new, [keys[0].clone(), keys[1].clone(), SeriesKey::overflow(1)]);
+        assert_eq!((directory.take_refused(), directory.take_refused()), (2, 0));
     }
 
     #[test]
@@ -116,7 +176,22 @@ mod tests {
         let directory = Directory::new(1, 1);
         let id = directory.series(&SeriesKey::overflow(1));
         assert_eq!(id, Some(directory.overflow()));
-        assert_eq!(directory.keys_from(0).len(), 1);
+        assert_eq!(directory.take_new().len(), 1);
+    }
+
+    #[test]
+    fn forgotten_series_make_room_and_their_numbers_come_back_when_they_are_released() {
+        let directory = Directory::new(1, 2);
+        let key = |value: &str| SeriesKey::new([value]);
+        let [a, b] = ["a", "b"].map(|value| directory.series(&key(value)).unwrap());
+        directory.forget([&key("a"), &key("never there")]);
+        assert_eq!(directory.epoch(), 1);
+        let c = directory.series(&key("c")).unwrap();
+        assert!(c != a && c != b, "the number of `a` is not free yet");
+        assert_eq!(directory.series(&key("d")), None);
+        directory.release([a]);
+        directory.forget([&key("b")]);
+        assert_eq!(directory.series(&key("d")), Some(a));
     }
 
     #[test]
@@ -128,6 +203,6 @@ mod tests {
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
         });
         assert!(seen.iter().all(|ids| *ids == seen[0]));
-        assert_eq!(directory.keys_from(0).len(), 500);
+        assert_eq!(directory.take_new().len(), 500);
     }
 }

@@ -24,6 +24,8 @@ use crate::model::value::Value;
 pub struct Group {
     labels: Vec<Program>,
     directory: Arc<Directory>,
+    /// The epoch of the directory in which `table` was learned.
+    epoch: u64,
     hasher: RandomState,
     table: HashTable<Known>,
     /// The keys of `table`, one after the other.
@@ -43,8 +45,15 @@ struct Known {
 impl Group {
     /// Groups by the values of `labels`; series are numbered by `directory`.
     pub fn new(labels: Vec<Program>, directory: Arc<Directory>) -> Group {
-        let hasher = RandomState::default();
-        Group { labels, directory, hasher, table: HashTable::new(), keys: Vec::new(), wanted: Vec::new() }
+        Group {
+            labels,
+            epoch: directory.epoch(),
+            directory,
+            hasher: RandomState::default(),
+            table: HashTable::new(),
+            keys: Vec::new(),
+            wanted: Vec::new(),
+        }
     }
 
     /// The same for another worker.
@@ -76,6 +85,17 @@ impl Group {
         match self.table.find(hash, same) {
             Some(known) => known.cell,
             None => self.first_sight(hash, shard, refused),
+        }
+    }
+
+    /// Forgets the cells of `shard`, from which everything was just taken, if series were forgotten meanwhile.
+    pub fn renew(&mut self, shard: &mut dyn Shard) {
+        let epoch = self.directory.epoch();
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.table.clear();
+            self.keys.clear();
+            shard.clear();
         }
     }
 

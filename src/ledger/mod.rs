@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-pub use account::Account;
+pub use account::{Account, Lifetimes};
 
+use crate::aggregate::{Moment, Posting};
 use crate::encode::Encode;
 use crate::model::batch::Position;
 use crate::model::family::UnixSeconds;
@@ -24,6 +25,8 @@ pub struct Ledger {
 
 struct State {
     pipelines: Vec<Pipeline>,
+    /// When the program began to count, since the Unix epoch.
+    started: Duration,
     /// When the last tick was posted: series that come with the next one were born after it.
     posted: UnixSeconds,
 }
@@ -44,16 +47,18 @@ impl Ledger {
             Pipeline { flow: Flow::default(), accounts, positions: HashMap::new() }
         };
         let pipelines = pipelines.into_iter().map(open).collect();
-        Ledger { state: RwLock::new(State { pipelines, posted }) }
+        Ledger { state: RwLock::new(State { pipelines, started: now, posted }) }
     }
 
     /// Posts the deltas of a tick, one of each worker: all their changes and positions become visible at once.
     pub fn post(&self, deltas: Vec<Delta>, now: Duration) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let created = state.posted;
+        let posting = Posting { created: state.posted, now };
         for delta in deltas {
-            state.post(delta, created);
+            state.post(delta, posting);
         }
+        let accounts = state.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.accounts);
+        accounts.for_each(|account| account.settle(now));
         state.posted = state.posted.max(now.as_secs_f64());
     }
 
@@ -62,17 +67,19 @@ impl Ledger {
         self.state().pipelines.get(pipeline)?.positions.get(key).copied()
     }
 
-    /// Writes every metric of every pipeline, and what `own` makes of the flow and the series of the
+    /// Writes every metric of every pipeline as of `now`, and what `own` makes of the flow and the series of the
     /// pipelines: one consistent cut.
     pub fn encode(
         &self,
+        now: Duration,
         encoder: &mut dyn Encode,
         out: &mut Vec<u8>,
         own: impl FnOnce(&[Posted<'_>], &mut dyn Encode, &mut Vec<u8>),
     ) {
         let state = self.state();
         let accounts = state.pipelines.iter().flat_map(|pipeline| &pipeline.accounts);
-        accounts.for_each(|account| account.encode(encoder, out));
+        let moment = Moment { now, started: state.started };
+        accounts.for_each(|account| account.encode(moment, encoder, out));
         let posted: Vec<_> = state
             .pipelines
             .iter()
@@ -87,11 +94,11 @@ impl Ledger {
 }
 
 impl State {
-    fn post(&mut self, delta: Delta, created: UnixSeconds) {
+    fn post(&mut self, delta: Delta, posting: Posting) {
         for (pipeline, changes) in self.pipelines.iter_mut().zip(delta.pipelines) {
             pipeline.flow.merge(&changes.flow);
             for (account, changes) in pipeline.accounts.iter_mut().zip(changes.metrics) {
-                account.post(changes, created);
+                account.post(changes, posting);
             }
         }
         for (lane, position) in delta.positions {

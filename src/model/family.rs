@@ -11,6 +11,8 @@ pub enum FamilyKind {
     Gauge,
     /// Counts in buckets, with their sum and count.
     Histogram,
+    /// Quantiles, with the sum and count of what they are of.
+    Summary,
     /// Constant 1, its labels say something about the program.
     Info,
 }
@@ -33,6 +35,9 @@ pub struct Family {
 /// Seconds since the Unix epoch.
 pub type UnixSeconds = f64;
 
+/// The most quantiles that a summary may have.
+pub const MAX_QUANTILES: usize = 16;
+
 /// What one series reads at the moment of an exposition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reading<'a> {
@@ -53,6 +58,19 @@ pub enum Reading<'a> {
         counts: &'a [u64],
         /// The sum of all values.
         sum: Sum,
+        /// Since when it counts.
+        created: UnixSeconds,
+    },
+    /// A summary.
+    Summary {
+        /// The quantiles, from 0 to 1, in ascending order; at most [`MAX_QUANTILES`].
+        levels: &'a [f64],
+        /// The value at each of the levels, NaN where there was none in the window; what follows means nothing.
+        values: [f64; MAX_QUANTILES],
+        /// The sum of all values there ever were.
+        sum: Sum,
+        /// How many there were.
+        count: u64,
         /// Since when it counts.
         created: UnixSeconds,
     },

@@ -1,5 +1,7 @@
 //! Why something was refused, and how often.
 
+use std::fmt;
+
 /// Why an event, a value or an expression's result was refused. Each is a `reason` label on `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -28,13 +30,15 @@ pub enum Refused {
     InvalidUtf8,
     /// A label value was longer than the limit; it was cut, the event was counted.
     LabelTooLong,
+    /// The value is beyond the range of the metric.
+    OutOfRange,
     /// The metric was at its cap of series; the event was counted in the overflow series.
     Overflow,
 }
 
 impl Refused {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Refused; 13] = [
+    pub const ALL: [Refused; 14] = [
         Refused::LineTooLong,
         Refused::NoMatch,
         Refused::InvalidJson,
@@ -47,6 +51,7 @@ impl Refused {
         Refused::Arithmetic,
         Refused::InvalidUtf8,
         Refused::LabelTooLong,
+        Refused::OutOfRange,
         Refused::Overflow,
     ];
 
@@ -65,14 +70,21 @@ impl Refused {
             Refused::Arithmetic => "arithmetic",
             Refused::InvalidUtf8 => "invalid_utf8",
             Refused::LabelTooLong => "label_too_long",
+            Refused::OutOfRange => "out_of_range",
             Refused::Overflow => "overflow",
         }
     }
 }
 
 /// How often each reason occurred in one component since it was last taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Refusals([u64; Refused::ALL.len()]);
+
+impl fmt::Debug for Refusals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_map().entries(self.iter().map(|(refused, times)| (refused.reason(), times))).finish()
+    }
+}
 
 impl Refusals {
     /// Counts one refusal.

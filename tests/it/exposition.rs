@@ -6,11 +6,14 @@ use proptest::strategy::ValueTree;
 use crate::parse::{self, Format, parse};
 use crate::tool;
 use streamgauge::encode::{self, KINDS};
-use streamgauge::model::family::{Family, FamilyKind, Reading};
+use streamgauge::model::family::{Family, FamilyKind, MAX_QUANTILES, Reading};
 use streamgauge::model::series::SeriesKey;
 use streamgauge::model::sum::Sum;
 
 const CREATED: f64 = 1_700_000_000.25;
+
+/// The quantiles of a summary.
+const LEVELS: [f64; 3] = [0.0, 0.5, 1.0];
 
 /// A family and its series, in terms that a test can make up.
 #[derive(Clone, Debug)]
@@ -41,6 +44,13 @@ impl Numbers {
     fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
+
+    /// One of the values for each of [`LEVELS`], whatever quantile it is.
+    fn quantiles(&self) -> [f64; MAX_QUANTILES] {
+        let mut quantiles = [f64::NAN; MAX_QUANTILES];
+        quantiles.iter_mut().zip(self.values.iter().cycle()).for_each(|(into, value)| *into = value.abs());
+        quantiles
+    }
 }
 
 fn encoded(cases: &[Case], kind: &encode::Kind) -> String {
@@ -56,6 +66,13 @@ fn encoded(cases: &[Case], kind: &encode::Kind) -> String {
                     bounds,
                     counts: &numbers.counts,
                     sum: numbers.sum(),
+                    created: CREATED,
+                },
+                FamilyKind::Summary => Reading::Summary {
+                    levels: &LEVELS,
+                    values: numbers.quantiles(),
+                    sum: numbers.sum(),
+                    count: numbers.count(),
                     created: CREATED,
                 },
             };
@@ -87,6 +104,7 @@ fn family_kind() -> impl Strategy<Value = FamilyKind> {
         FamilyKind::Counter,
         FamilyKind::Gauge,
         FamilyKind::Histogram,
+        FamilyKind::Summary,
         FamilyKind::Info,
     ])
 }
@@ -138,11 +156,11 @@ fn suffix(kind: FamilyKind) -> &'static str {
     match kind {
         FamilyKind::Counter => "_total",
         FamilyKind::Info => "_info",
-        FamilyKind::Gauge | FamilyKind::Histogram => "",
+        FamilyKind::Gauge | FamilyKind::Histogram | FamilyKind::Summary => "",
     }
 }
 
-/// What the formats should say of a series, as (name, bucket, value).
+/// What the formats should say of a series, as (name, bucket or quantile, value).
 fn expected(case: &Case, numbers: &Numbers, format: Format) -> Vec<(String, Option<f64>, f64)> {
     let name = case.family.name.as_str();
     let sample = |name: String, value: f64| (name, None, value);
@@ -164,9 +182,16 @@ fn expected(case: &Case, numbers: &Numbers, format: Format) -> Vec<(String, Opti
             samples.push(sample(format!("{name}_count"), numbers.count() as f64));
             samples
         }
+        FamilyKind::Summary => {
+            let quantile = |(level, value): (f64, f64)| (name.to_owned(), Some(level), value);
+            let mut samples: Vec<_> = LEVELS.into_iter().zip(numbers.quantiles()).map(quantile).collect();
+            samples.push(sample(format!("{name}_sum"), numbers.sum().value()));
+            samples.push(sample(format!("{name}_count"), numbers.count() as f64));
+            samples
+        }
     };
     if format == Format::OpenMetrics
-        && matches!(case.family.kind, FamilyKind::Counter | FamilyKind::Histogram)
+        && matches!(case.family.kind, FamilyKind::Counter | FamilyKind::Histogram | FamilyKind::Summary)
     {
         let base = name.strip_suffix("_total").unwrap_or(name);
         samples.push(sample(format!("{base}_created"), CREATED));

@@ -11,6 +11,7 @@ mod exposition;
 mod faults;
 mod golden;
 mod http;
+mod lifetime;
 mod parse;
 mod program;
 mod prometheus;

@@ -70,8 +70,10 @@ fn belongs(sample: &str, family: &str, kind: &str, format: Format) -> bool {
     let suffix = sample.strip_prefix(family).unwrap_or("?");
     let suffixes: &[&str] = match (kind, format) {
         ("histogram", Format::Prometheus) => &["_bucket", "_sum", "_count"],
+        ("summary", Format::Prometheus) => &["", "_sum", "_count"],
         ("counter" | "gauge", Format::Prometheus) => &[""],
         ("histogram", Format::OpenMetrics) => &["_bucket", "_sum", "_count", "_created"],
+        ("summary", Format::OpenMetrics) => &["", "_sum", "_count", "_created"],
         ("counter", Format::OpenMetrics) => &["_total", "_created"],
         ("gauge", Format::OpenMetrics) => &[""],
         ("info", Format::OpenMetrics) => &["_info"],

@@ -174,6 +174,35 @@ fn rounded(values: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 }
 
 #[test]
+fn a_series_that_was_hidden_goes_on_and_its_increase_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    File::create(&log).unwrap();
+    let pipeline = folder.path().join("words.yaml");
+    let text = "source: {file: {include: [\"LOG\"]}}\nmetrics:\n  - counter: {name: words_total, help: Words., labels: {word: raw}, expire_after: 1s}\n";
+    fs::write(&pipeline, text.replace("LOG", &log.display().to_string())).unwrap();
+    let running = Running::start(&[&pipeline.display().to_string()]);
+    running.wait_for("streamgauge_source_lanes{pipeline=\"words\",source=\"file\"}", 1.0);
+    let Some(prometheus) = Prometheus::start(folder.path(), &running.address) else { return };
+    let append =
+        |text: &str| File::options().append(true).open(&log).unwrap().write_all(text.as_bytes()).unwrap();
+
+    // The series is to be seen before it is hidden.
+    prometheus.wait_for("streamgauge_source_lanes{pipeline=\"words\"}", 1.0);
+    append("a\na\n");
+    let start = prometheus.wait_for("words_total{word=\"a\"}", 2.0);
+    let pause = Shutdown::new();
+    while running.sample("words_total{word=\"a\"}") > 0.0 || !prometheus.query("words_total", None).is_empty()
+    {
+        pause.wait(Duration::from_millis(50));
+    }
+    append("a\na\na\n");
+    let end = prometheus.wait_for("words_total{word=\"a\"}", 5.0);
+    let query = format!("increase(words_total[{}ms])", ((end - start) * 1000.0).round());
+    assert_eq!(rounded(prometheus.values(&query, "word", end))["a"], 3.0);
+}
+
+#[test]
 fn promtool_has_nothing_to_say_about_the_whole_page() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lines.yaml");

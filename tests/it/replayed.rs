@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use streamgauge::config::{self, Plan};
 use streamgauge::encode;
+use streamgauge::ledger::Ledger;
 use streamgauge::model::batch::{Batch, Lane, LaneId, Position};
 use streamgauge::model::refused::Refusals;
 use streamgauge::pipeline::{Delta, Flow};
@@ -42,7 +43,16 @@ pub fn exposition(plan: &Plan, input: &[u8], format: &str, now: Duration) -> (St
     ledger.post(vec![Delta { positions: Vec::new(), pipelines }], now);
     let kind = encode::KINDS.iter().find(|kind| kind.name == format).unwrap();
     let (mut encoder, mut out, mut flow) = ((kind.build)(), Vec::new(), Flow::default());
-    ledger.encode(&mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
+    ledger.encode(now, &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);
     (String::from_utf8(out).unwrap(), flow)
+}
+
+/// The exposition of a ledger in any format at `now`, without our own metrics.
+pub fn exposition_of(ledger: &Ledger, format: &str, now: Duration) -> String {
+    let kind = encode::KINDS.iter().find(|kind| kind.name == format).unwrap();
+    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+    ledger.encode(now, &mut *encoder, &mut out, |_, _, _| {});
+    encoder.finish(&mut out);
+    String::from_utf8(out).unwrap()
 }

@@ -172,7 +172,7 @@ const VARIANTS: &[(&str, &[&str])] = &[
     ("source", &["block", "once"]),
     ("decode", &[]),
     ("stage", &[]),
-    ("aggregate", &["book", "laws", "shard"]),
+    ("aggregate", &["book", "hdr", "laws", "shard", "sketch", "window"]),
     ("encode", &["escape", "negotiate", "number", "sample", "sample_families"]),
 ];
 

@@ -97,7 +97,7 @@ impl Display {
 fn some_families(page: &Page) -> Vec<u8> {
     let mut selection = Selection { inner: (encode::KINDS[0].build)(), is_shown: false };
     let mut out = Vec::new();
-    page.ledger.encode(&mut selection, &mut out, |_, _, _| {});
+    page.ledger.encode(page.clock.unix(), &mut selection, &mut out, |_, _, _| {});
     selection.finish(&mut out);
     out
 }

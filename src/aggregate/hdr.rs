@@ -1,0 +1,98 @@
+//! Quantiles by `hdrhistogram`: a fixed range, a fixed number of significant digits, a fixed amount of memory.
+
+use hdrhistogram::Histogram;
+
+use crate::model::refused::Refused;
+use crate::raw::fault::Faults;
+use crate::raw::mapping::{Key, Mapping};
+use crate::raw::node::Node;
+
+/// The keys of `hdr`.
+const KEYS: &[Key] = &[
+    Key {
+        name: "significant_digits",
+        wanted: "a whole number from 1 to 4",
+        required: false,
+        help: "How many decimal digits of a value are kept.",
+        default: Some("2"),
+    },
+    Key {
+        name: "lowest",
+        wanted: "a number above 0",
+        required: true,
+        help: "The least value that is told from 0, in the unit of the value.",
+        default: None,
+    },
+    Key {
+        name: "highest",
+        wanted: "a number of at least twice `lowest`",
+        required: true,
+        help: "The greatest value; greater ones are refused and counted.",
+        default: None,
+    },
+];
+
+/// More steps than this between `lowest` and `highest` do not fit 64 bits with room to spare.
+const MAX_RATIO: f64 = 1e15;
+
+/// The bounds that all histograms of a metric share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hdr {
+    /// The value of one step: `lowest`.
+    step: f64,
+    /// The greatest value, in steps.
+    highest: u64,
+    digits: u8,
+}
+
+impl Hdr {
+    /// Reads the value of `hdr`.
+    pub(super) fn read(node: &Node, faults: &mut Faults) -> Option<Hdr> {
+        let keys = Mapping::read(node, "hdr", &[KEYS], faults)?;
+        let digits = keys.get("significant_digits").map_or(Some(2), |node| node.integer(1..=4_u8, faults));
+        let lowest = keys.get("lowest").and_then(|node| node.number(faults));
+        let highest = keys.get("highest").and_then(|node| node.number(faults));
+        let (digits, lowest, highest) = (digits?, lowest?, highest?);
+        if lowest <= 0.0 || highest / lowest < 2.0 || highest / lowest > MAX_RATIO {
+            let found = format!("`lowest` is {lowest} and `highest` is {highest}");
+            let wanted = "a `lowest` above 0 and a `highest` of twice to 10^15 times that are wanted";
+            faults.add(node.place, format!("{found}, {wanted}"));
+            return None;
+        }
+        Some(Hdr { step: lowest, highest: (highest / lowest).ceil() as u64, digits })
+    }
+
+    /// Two digits of values from `lowest` to `highest`.
+    #[cfg(test)]
+    pub(super) fn read_for_test(lowest: f64, highest: f64) -> Hdr {
+        Hdr { step: lowest, highest: (highest / lowest).ceil() as u64, digits: 2 }
+    }
+
+    /// A histogram without values.
+    pub(super) fn empty(self) -> Histogram<u64> {
+        Histogram::new_with_bounds(1, self.highest.max(2), self.digits)
+            .expect("the bounds were checked when they were read")
+    }
+
+    /// Counts a value, or refuses it.
+    pub(super) fn record(self, histogram: &mut Histogram<u64>, value: f64) -> Result<(), Refused> {
+        if value < 0.0 {
+            return Err(Refused::Negative);
+        }
+        let steps = (value / self.step).round();
+        if steps > self.highest as f64 {
+            return Err(Refused::OutOfRange);
+        }
+        histogram.record(steps as u64).map_err(|_| Refused::OutOfRange)
+    }
+
+    /// The values at `levels`; NaN where there is none.
+    pub(super) fn quantiles(self, histogram: &Histogram<u64>, levels: &[f64], into: &mut [f64]) {
+        for (level, into) in levels.iter().zip(into) {
+            *into = match histogram.is_empty() {
+                true => f64::NAN,
+                false => histogram.value_at_quantile(*level) as f64 * self.step,
+            };
+        }
+    }
+}
