@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bumpalo::Bump;
 
-use crate::aggregate::{Changes, Shard, Stamp};
+use crate::aggregate::{Accepted, Changes, Shard, Stamp};
 use crate::decode::Decode;
 use crate::expr::Program;
 use crate::group::Group;
@@ -80,6 +80,7 @@ pub struct Metric {
     value: Option<Program>,
     group: Group,
     shard: Box<dyn Shard>,
+    accepted: Accepted,
     /// The cells and values of the events at hand, handed to the shard together.
     cells: Vec<u32>,
     values: Vec<f64>,
@@ -93,7 +94,8 @@ impl Metric {
         group: Group,
         shard: Box<dyn Shard>,
     ) -> Metric {
-        Metric { condition, value, group, shard, cells: Vec::new(), values: Vec::new() }
+        let accepted = shard.accepted();
+        Metric { condition, value, group, shard, accepted, cells: Vec::new(), values: Vec::new() }
     }
 
     fn record<'b>(&mut self, events: &Events<'b>, arena: &'b Bump, stamp: Stamp, refused: &mut Refusals) {
@@ -105,8 +107,8 @@ impl Metric {
             }
         }
         match self.value {
-            Some(_) => self.shard.record(&self.cells, &self.values, stamp, refused),
-            None => self.shard.count(&self.cells, stamp, refused),
+            Some(_) => self.shard.record(&self.cells, &self.values, stamp),
+            None => self.shard.count(&self.cells, stamp),
         }
     }
 
@@ -128,7 +130,7 @@ impl Metric {
             return Ok(());
         }
         if let Some(value) = &self.value {
-            self.values.push(number(value.eval(row, arena)?)?);
+            self.values.push(self.accepted.check(number(value.eval(row, arena)?)?)?);
         }
         self.cells.push(self.group.cell(row, arena, &mut *self.shard, refused));
         Ok(())
@@ -137,8 +139,7 @@ impl Metric {
 
 fn number(value: Value<'_>) -> Result<f64, Refused> {
     match value.as_number() {
-        Some(number) if number.is_finite() => Ok(number),
-        Some(_) => Err(Refused::NotFinite),
+        Some(number) => Ok(number),
         None if value == Value::Missing => Err(Refused::MissingField),
         None => Err(Refused::NotANumber),
     }

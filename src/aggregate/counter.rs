@@ -12,9 +12,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Aggregate, Definition, Kind, Moment, Stamp};
+use super::{Accepted, Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
-use crate::model::refused::Refused;
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::Mapping;
@@ -46,12 +45,12 @@ impl Aggregate for Counter {
         Sum::ZERO
     }
 
-    fn record(&self, cell: &mut Sum, value: f64, _: Stamp) -> Result<(), Refused> {
-        if value < 0.0 {
-            return Err(Refused::Negative);
-        }
+    fn accepted(&self) -> Accepted {
+        Accepted { least: 0.0, greatest: f64::MAX }
+    }
+
+    fn record(&self, cell: &mut Sum, value: f64, _: Stamp) {
         cell.add(value);
-        Ok(())
     }
 
     fn merge(&self, into: &mut Sum, from: &Sum) {
@@ -75,12 +74,12 @@ impl Aggregate for Counter {
 mod tests {
     use super::super::laws;
     use super::*;
+    use crate::model::refused::Refused;
 
     #[test]
-    fn a_negative_value_is_refused_and_changes_nothing() {
-        let mut cell = Counter.zero();
-        assert_eq!(Counter.record(&mut cell, -0.5, Stamp(0)), Err(Refused::Negative));
-        assert_eq!(cell, Sum::ZERO);
+    fn a_negative_value_is_refused() {
+        assert_eq!(Counter.accepted().check(-0.5), Err(Refused::Negative));
+        assert_eq!(Counter.accepted().check(-0.0), Ok(0.0));
     }
 
     #[test]

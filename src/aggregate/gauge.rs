@@ -18,7 +18,6 @@ use std::time::Duration;
 use super::window::{self, Ring, Window};
 use super::{Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
-use crate::model::refused::Refused;
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
@@ -106,7 +105,7 @@ impl Aggregate for Gauge {
         Values::default()
     }
 
-    fn record(&self, cell: &mut Values, value: f64, stamp: Stamp) -> Result<(), Refused> {
+    fn record(&self, cell: &mut Values, value: f64, stamp: Stamp) {
         // Of values with one stamp, which are of one batch, the later one is the newer.
         cell.chosen = match self.op {
             Op::Min if cell.count > 0 => cell.chosen.min(value),
@@ -118,7 +117,6 @@ impl Aggregate for Gauge {
         }
         cell.count += 1;
         cell.stamp = stamp;
-        Ok(())
     }
 
     fn merge(&self, into: &mut Values, from: &Values) {
@@ -176,7 +174,7 @@ mod tests {
         {
             let mut cell = gauge.zero();
             for value in values {
-                gauge.record(&mut cell, value, Stamp(stamp as u64)).unwrap();
+                gauge.record(&mut cell, value, Stamp(stamp as u64));
             }
             gauge.post(&mut kept, &cell, Duration::from_secs(now));
         }
@@ -204,8 +202,8 @@ mod tests {
     fn the_newest_value_wins_in_whatever_order_it_is_posted() {
         let gauge = gauge(Op::Last);
         let [mut older, mut newer] = [gauge.zero(), gauge.zero()];
-        gauge.record(&mut newer, 1.0, Stamp(2)).unwrap();
-        gauge.record(&mut older, 9.0, Stamp(1)).unwrap();
+        gauge.record(&mut newer, 1.0, Stamp(2));
+        gauge.record(&mut older, 9.0, Stamp(1));
         gauge.merge(&mut newer, &older);
         assert_eq!((newer.chosen, newer.stamp, newer.count), (1.0, Stamp(2), 2));
     }

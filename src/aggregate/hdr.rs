@@ -2,7 +2,6 @@
 
 use hdrhistogram::Histogram;
 
-use crate::model::refused::Refused;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::Node;
@@ -74,16 +73,14 @@ impl Hdr {
             .expect("the bounds were checked when they were read")
     }
 
-    /// Counts a value, or refuses it.
-    pub(super) fn record(self, histogram: &mut Histogram<u64>, value: f64) -> Result<(), Refused> {
-        if value < 0.0 {
-            return Err(Refused::Negative);
-        }
-        let steps = (value / self.step).round();
-        if steps > self.highest as f64 {
-            return Err(Refused::OutOfRange);
-        }
-        histogram.record(steps as u64).map_err(|_| Refused::OutOfRange)
+    /// The greatest value that can be recorded.
+    pub(super) fn greatest(self) -> f64 {
+        self.highest as f64 * self.step
+    }
+
+    /// Counts a value from 0 to the greatest.
+    pub(super) fn record(self, histogram: &mut Histogram<u64>, value: f64) {
+        histogram.saturating_record((value / self.step).round() as u64);
     }
 
     /// The values at `levels`; NaN where there is none.

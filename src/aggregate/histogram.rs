@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use super::{Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
-use crate::model::refused::Refused;
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
@@ -178,11 +177,10 @@ impl Aggregate for Histogram {
         Buckets { counts: vec![0; self.bounds.len() + 1].into(), sum: Sum::ZERO }
     }
 
-    fn record(&self, cell: &mut Buckets, value: f64, _: Stamp) -> Result<(), Refused> {
+    fn record(&self, cell: &mut Buckets, value: f64, _: Stamp) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         cell.counts[bucket] += 1;
         cell.sum.add(value);
-        Ok(())
     }
 
     fn merge(&self, into: &mut Buckets, from: &Buckets) {
@@ -226,7 +224,7 @@ mod tests {
         let histogram = histogram();
         let mut cell = histogram.zero();
         for value in [-1.0, 1.0, 1.5, 2.0, 4.0, 4.1] {
-            histogram.record(&mut cell, value, Stamp(0)).unwrap();
+            histogram.record(&mut cell, value, Stamp(0));
         }
         assert_eq!(*cell.counts, [2, 2, 1, 1]);
         assert_eq!(cell.sum.value(), 11.6);

@@ -24,9 +24,8 @@ where
     let cell = |values: &[f64], from: usize| {
         let mut cell = definition.zero();
         for (value, stamp) in values.iter().zip(from..) {
-            definition
-                .record(&mut cell, *value, Stamp(stamp as u64))
-                .expect("the range holds valid values only");
+            assert_eq!(definition.accepted().check(*value), Ok(*value), "the range holds valid values only");
+            definition.record(&mut cell, *value, Stamp(stamp as u64));
         }
         cell
     };

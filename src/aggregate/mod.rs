@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
-use crate::model::refused::{Refusals, Refused};
+use crate::model::refused::Refused;
 use crate::model::series::SeriesId;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
@@ -64,8 +64,13 @@ pub trait Aggregate: Send + Sync + 'static {
     /// The cell of nothing: merging it changes nothing.
     fn zero(&self) -> Self::Cell;
 
-    /// Takes in one finite value that came at `stamp`, or refuses it and leaves the cell as it was.
-    fn record(&self, cell: &mut Self::Cell, value: f64, stamp: Stamp) -> Result<(), Refused>;
+    /// Which values can be recorded.
+    fn accepted(&self) -> Accepted {
+        Accepted { least: f64::MIN, greatest: f64::MAX }
+    }
+
+    /// Takes in one of the accepted values, which came at `stamp`.
+    fn record(&self, cell: &mut Self::Cell, value: f64, stamp: Stamp);
 
     /// Takes in what another cell has taken in.
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell);
@@ -83,6 +88,30 @@ pub trait Aggregate: Send + Sync + 'static {
 
     /// What a series says at an exposition; `None` if it has nothing to say.
     fn read<'k>(&'k self, kept: &'k Self::Kept, created: UnixSeconds, moment: Moment) -> Option<Reading<'k>>;
+}
+
+/// The range of values that a metric takes. Others are refused before they are given a series.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accepted {
+    /// The least value; one below it is negative where it should not be.
+    pub least: f64,
+    /// The greatest value.
+    pub greatest: f64,
+}
+
+impl Accepted {
+    /// The value, if it is a number in the range.
+    pub fn check(self, value: f64) -> Result<f64, Refused> {
+        if !value.is_finite() {
+            Err(Refused::NotFinite)
+        } else if value < self.least {
+            Err(Refused::Negative)
+        } else if value > self.greatest {
+            Err(Refused::OutOfRange)
+        } else {
+            Ok(value)
+        }
+    }
 }
 
 /// The order in which batches came, over all lanes of a pipeline. A later one is greater.
@@ -122,11 +151,14 @@ pub trait Shard: Send {
     /// The index of the cell of `series`, a new one on first sight.
     fn cell(&mut self, series: SeriesId) -> u32;
 
-    /// Records `values[i]`, which came at `stamp`, into the cell `cells[i]`.
-    fn record(&mut self, cells: &[u32], values: &[f64], stamp: Stamp, refused: &mut Refusals);
+    /// Which values can be recorded.
+    fn accepted(&self) -> Accepted;
+
+    /// Records `values[i]`, an accepted value which came at `stamp`, into the cell `cells[i]`.
+    fn record(&mut self, cells: &[u32], values: &[f64], stamp: Stamp);
 
     /// Records 1 into each of `cells`.
-    fn count(&mut self, cells: &[u32], stamp: Stamp, refused: &mut Refusals);
+    fn count(&mut self, cells: &[u32], stamp: Stamp);
 
     /// Hands over everything recorded since the last time, and starts at zero again.
     fn take(&mut self) -> Changes;

@@ -16,7 +16,6 @@ use std::time::Duration;
 use super::window::{self, Ring, Window};
 use super::{Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
-use crate::model::refused::Refused;
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::Mapping;
@@ -50,9 +49,8 @@ impl Aggregate for Rate {
         Sum::ZERO
     }
 
-    fn record(&self, cell: &mut Sum, value: f64, _: Stamp) -> Result<(), Refused> {
+    fn record(&self, cell: &mut Sum, value: f64, _: Stamp) {
         cell.add(value);
-        Ok(())
     }
 
     fn merge(&self, into: &mut Sum, from: &Sum) {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Aggregate, Changes, Shard, Stamp};
-use crate::model::refused::Refusals;
+use super::{Accepted, Aggregate, Changes, Shard, Stamp};
 use crate::model::series::SeriesId;
 
 /// No cell for this series yet.
@@ -29,15 +28,12 @@ impl<A: Aggregate> Cells<A> {
         Cells { definition, by_series: Vec::new(), cells: Vec::new(), touched: Vec::new() }
     }
 
-    fn add(&mut self, at: u32, value: f64, stamp: Stamp, refused: &mut Refusals) {
+    fn add(&mut self, at: u32, value: f64, stamp: Stamp) {
         let cell = &mut self.cells[at as usize];
-        match self.definition.record(&mut cell.state, value, stamp) {
-            Ok(()) if cell.touched => {}
-            Ok(()) => {
-                cell.touched = true;
-                self.touched.push(at);
-            }
-            Err(reason) => refused.count(reason),
+        self.definition.record(&mut cell.state, value, stamp);
+        if !cell.touched {
+            cell.touched = true;
+            self.touched.push(at);
         }
     }
 }
@@ -55,15 +51,19 @@ impl<A: Aggregate> Shard for Cells<A> {
         *at
     }
 
-    fn record(&mut self, cells: &[u32], values: &[f64], stamp: Stamp, refused: &mut Refusals) {
+    fn accepted(&self) -> Accepted {
+        self.definition.accepted()
+    }
+
+    fn record(&mut self, cells: &[u32], values: &[f64], stamp: Stamp) {
         for (cell, value) in cells.iter().zip(values) {
-            self.add(*cell, *value, stamp, refused);
+            self.add(*cell, *value, stamp);
         }
     }
 
-    fn count(&mut self, cells: &[u32], stamp: Stamp, refused: &mut Refusals) {
+    fn count(&mut self, cells: &[u32], stamp: Stamp) {
         for cell in cells {
-            self.add(*cell, 1.0, stamp, refused);
+            self.add(*cell, 1.0, stamp);
         }
     }
 

@@ -21,9 +21,8 @@ use hdrhistogram::Histogram;
 use super::hdr::Hdr;
 use super::sketch::Sketch;
 use super::window::{self, Ring, Window};
-use super::{Aggregate, Definition, Kind, Moment, Stamp};
+use super::{Accepted, Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, MAX_QUANTILES, Reading, UnixSeconds};
-use crate::model::refused::Refused;
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
@@ -109,7 +108,8 @@ pub(super) trait Estimator: Copy + Send + Sync + 'static {
     type Values: Send + Sync + 'static;
 
     fn empty(self) -> Self::Values;
-    fn record(self, values: &mut Self::Values, value: f64) -> Result<(), Refused>;
+    fn accepted(self) -> Accepted;
+    fn record(self, values: &mut Self::Values, value: f64);
     fn merge(self, into: &mut Self::Values, from: &Self::Values);
     fn take(self, values: &mut Self::Values) -> Self::Values;
     fn len(self, values: &Self::Values) -> u64;
@@ -127,9 +127,12 @@ impl Estimator for Sketches {
         Sketch::default()
     }
 
-    fn record(self, values: &mut Sketch, value: f64) -> Result<(), Refused> {
+    fn accepted(self) -> Accepted {
+        Accepted { least: f64::MIN, greatest: f64::MAX }
+    }
+
+    fn record(self, values: &mut Sketch, value: f64) {
         values.record(value);
-        Ok(())
     }
 
     fn merge(self, into: &mut Sketch, from: &Sketch) {
@@ -158,8 +161,12 @@ impl Estimator for Hdr {
         Hdr::empty(self)
     }
 
-    fn record(self, values: &mut Histogram<u64>, value: f64) -> Result<(), Refused> {
-        Hdr::record(self, values, value)
+    fn accepted(self) -> Accepted {
+        Accepted { least: 0.0, greatest: self.greatest() }
+    }
+
+    fn record(self, values: &mut Histogram<u64>, value: f64) {
+        Hdr::record(self, values, value);
     }
 
     fn merge(self, into: &mut Histogram<u64>, from: &Histogram<u64>) {
@@ -212,10 +219,13 @@ impl<E: Estimator> Aggregate for Summary<E> {
         Recorded { sum: Sum::ZERO, values: self.estimator.empty() }
     }
 
-    fn record(&self, cell: &mut Self::Cell, value: f64, _: Stamp) -> Result<(), Refused> {
-        self.estimator.record(&mut cell.values, value)?;
+    fn accepted(&self) -> Accepted {
+        self.estimator.accepted()
+    }
+
+    fn record(&self, cell: &mut Self::Cell, value: f64, _: Stamp) {
+        self.estimator.record(&mut cell.values, value);
         cell.sum.add(value);
-        Ok(())
     }
 
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell) {
@@ -253,6 +263,7 @@ impl<E: Estimator> Aggregate for Summary<E> {
 mod tests {
     use super::super::laws;
     use super::*;
+    use crate::model::refused::Refused;
 
     fn summary() -> Summary<Sketches> {
         let window = Some(Window::new(Duration::from_secs(60)));
@@ -261,7 +272,7 @@ mod tests {
 
     fn posted<E: Estimator>(summary: &Summary<E>, kept: &mut Kept<E::Values>, values: &[f64], now: u64) {
         let mut cell = summary.zero();
-        values.iter().for_each(|value| summary.record(&mut cell, *value, Stamp(0)).unwrap());
+        values.iter().for_each(|value| summary.record(&mut cell, *value, Stamp(0)));
         summary.post(kept, &summary.take(&mut cell), Duration::from_secs(now));
     }
 
@@ -299,10 +310,8 @@ mod tests {
         let mut kept = summary.keep();
         posted(&summary, &mut kept, &[0.0, 0.1234, 9.99], 600);
         check(summary.read(&kept, 0.0, at(600)), [0.1234, 9.99], 10.1134, 3);
-        let mut cell = summary.zero();
-        assert_eq!(summary.record(&mut cell, 10.1, Stamp(0)), Err(Refused::OutOfRange));
-        assert_eq!(summary.record(&mut cell, -1.0, Stamp(0)), Err(Refused::Negative));
-        assert_eq!(cell, summary.zero());
+        assert_eq!(summary.accepted().check(10.1), Err(Refused::OutOfRange));
+        assert_eq!(summary.accepted().check(-1.0), Err(Refused::Negative));
     }
 
     #[test]

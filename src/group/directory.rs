@@ -1,6 +1,6 @@
 //! The series of one metric, numbered in the order of first sight, up to a cap.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
@@ -20,6 +20,10 @@ pub struct Directory {
     /// How often series were forgotten. Raised by the ledger after the keys are gone from `ids`; read by each worker
     /// when it hands over, which then forgets the numbers that it knows.
     epoch: AtomicU64,
+    /// Whether there is no room. Written while `numbered` is locked; read without, as a hint that it need not be.
+    full: AtomicBool,
+    /// How often there was no room since the ledger last asked.
+    turned_away: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +37,6 @@ struct Numbered {
     /// How many series there are, the overflow series aside.
     living: usize,
     overflow: Option<SeriesId>,
-    /// How often there was no room since the ledger last asked.
-    refused: usize,
 }
 
 impl Directory {
@@ -46,13 +48,19 @@ impl Directory {
             ids: DashMap::default(),
             numbered: Mutex::default(),
             epoch: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+            turned_away: AtomicUsize::new(0),
         }
     }
 
     /// The series with this key, a new one if there is room; `None` at the cap.
-    pub fn series(&self, key: &SeriesKey) -> Option<SeriesId> {
+    pub fn series(&self, key: &str) -> Option<SeriesId> {
         if let Some(id) = self.known(key) {
             return Some(id);
+        }
+        if self.full.load(Ordering::Relaxed) {
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            return None;
         }
         let mut numbered = self.numbered();
         // Another worker may have added it since.
@@ -60,12 +68,14 @@ impl Directory {
             return Some(id);
         }
         if numbered.living >= self.max_series {
-            numbered.refused += 1;
+            self.full.store(true, Ordering::Relaxed);
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         numbered.living += 1;
+        let key = SeriesKey::from_joined(key);
         let id = numbered.add(key.clone());
-        self.ids.insert(key.clone(), id);
+        self.ids.insert(key, id);
         Some(id)
     }
 
@@ -77,9 +87,10 @@ impl Directory {
             return id;
         }
         // An event may have carried these very label values before.
-        let id = match self.known(&key) {
+        let id = match self.known(key.joined()) {
             Some(id) => {
                 numbered.living -= 1;
+                self.full.store(false, Ordering::Relaxed);
                 id
             }
             None => {
@@ -98,8 +109,8 @@ impl Directory {
     }
 
     /// How often there was no room for a series since the last time this was asked.
-    pub fn take_refused(&self) -> usize {
-        std::mem::take(&mut self.numbered().refused)
+    pub fn take_turned_away(&self) -> usize {
+        self.turned_away.swap(0, Ordering::Relaxed)
     }
 
     /// Forgets series, all but the overflow series: their keys are unknown from here on, and there is room for
@@ -110,6 +121,7 @@ impl Directory {
         for key in series {
             numbered.living -= usize::from(self.ids.remove(key).is_some());
         }
+        self.full.store(numbered.living >= self.max_series, Ordering::Relaxed);
         // Pairs with the load in `epoch`: a worker that sees the new epoch does not find the keys any more.
         self.epoch.fetch_add(1, Ordering::Release);
     }
@@ -129,7 +141,7 @@ impl Directory {
         self.max_series
     }
 
-    fn known(&self, key: &SeriesKey) -> Option<SeriesId> {
+    fn known(&self, key: &str) -> Option<SeriesId> {
         // The guard is dropped here: none is held across another call.
         self.ids.get(key).map(|id| *id)
     }
@@ -159,22 +171,22 @@ mod tests {
     fn series_beyond_the_cap_share_one() {
         let directory = Directory::new(1, 2);
         let keys: Vec<_> = ["a", "b", "c"].map(|value| SeriesKey::new([value])).into();
-        assert_eq!(directory.series(&keys[0]), Some(SeriesId(0)));
-        assert_eq!(directory.series(&keys[1]), Some(SeriesId(1)));
-        assert_eq!(directory.series(&keys[2]), None);
+        assert_eq!(directory.series(keys[0].joined()), Some(SeriesId(0)));
+        assert_eq!(directory.series(keys[1].joined()), Some(SeriesId(1)));
+        assert_eq!(directory.series(keys[2].joined()), None);
         assert_eq!(directory.overflow(), SeriesId(2));
         assert_eq!(directory.overflow(), SeriesId(2));
-        assert_eq!(directory.series(&keys[1]), Some(SeriesId(1)));
-        assert_eq!(directory.series(&keys[2]), None);
+        assert_eq!(directory.series(keys[1].joined()), Some(SeriesId(1)));
+        assert_eq!(directory.series(keys[2].joined()), None);
         let new: Vec<_> = directory.take_new().into_iter().map(|(_, key)| key).collect();
         assert_eq!(new, [keys[0].clone(), keys[1].clone(), SeriesKey::overflow(1)]);
-        assert_eq!((directory.take_refused(), directory.take_refused()), (2, 0));
+        assert_eq!((directory.take_turned_away(), directory.take_turned_away()), (2, 0));
     }
 
     #[test]
     fn an_event_that_carries_the_overflow_label_itself_is_no_second_series() {
         let directory = Directory::new(1, 1);
-        let id = directory.series(&SeriesKey::overflow(1));
+        let id = directory.series(SeriesKey::overflow(1).joined());
         assert_eq!(id, Some(directory.overflow()));
         assert_eq!(directory.take_new().len(), 1);
     }
@@ -183,22 +195,22 @@ mod tests {
     fn forgotten_series_make_room_and_their_numbers_come_back_when_they_are_released() {
         let directory = Directory::new(1, 2);
         let key = |value: &str| SeriesKey::new([value]);
-        let [a, b] = ["a", "b"].map(|value| directory.series(&key(value)).unwrap());
+        let [a, b] = ["a", "b"].map(|value| directory.series(value).unwrap());
         directory.forget([&key("a"), &key("never there")]);
         assert_eq!(directory.epoch(), 1);
-        let c = directory.series(&key("c")).unwrap();
+        let c = directory.series("c").unwrap();
         assert!(c != a && c != b, "the number of `a` is not free yet");
-        assert_eq!(directory.series(&key("d")), None);
+        assert_eq!(directory.series("d"), None);
         directory.release([a]);
         directory.forget([&key("b")]);
-        assert_eq!(directory.series(&key("d")), Some(a));
+        assert_eq!(directory.series("d"), Some(a));
     }
 
     #[test]
     fn workers_that_race_for_a_key_get_the_same_number() {
         let directory = Directory::new(1, 1000);
         let seen: Vec<Vec<_>> = std::thread::scope(|scope| {
-            let ask = || (0..500).map(|n| directory.series(&SeriesKey::new([n.to_string()]))).collect();
+            let ask = || (0..500).map(|n| directory.series(&n.to_string())).collect();
             let workers: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
         });

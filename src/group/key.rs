@@ -1,9 +1,9 @@
 //! The key of an event's labels: first as values came, then as text that any exposition can show.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 
-use crate::model::refused::Refused;
-use crate::model::series::SeriesKey;
+use crate::model::refused::{Refusals, Refused};
+use crate::model::series::SEPARATOR;
 use crate::model::value::Value;
 
 /// Longer label values are cut here, so that series times labels bounds the memory.
@@ -36,53 +36,85 @@ pub(super) fn push(key: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-/// The label values of a key as text, and what had to be mended for that.
-pub(super) fn canonical(mut key: &[u8]) -> (SeriesKey, Vec<Refused>) {
-    let mut flaws = Vec::new();
-    let mut values = Vec::new();
+/// What had to be mended in a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flaws {
+    /// How many values were not UTF-8, or held a NUL.
+    pub(super) encoding: u64,
+    /// How many values were cut.
+    pub(super) length: u64,
+}
+
+impl Flaws {
+    pub(super) fn is_empty(self) -> bool {
+        self == Flaws::default()
+    }
+
+    pub(super) fn count(self, refused: &mut Refusals) {
+        refused.add(Refused::InvalidUtf8, self.encoding);
+        refused.add(Refused::LabelTooLong, self.length);
+    }
+}
+
+/// Writes the label values of a key as text into `joined`, which is empty, as [`SeriesKey::joined`](crate::model::series::SeriesKey::joined) has them.
+pub(super) fn canonical(mut key: &[u8], joined: &mut String) -> Flaws {
+    let mut flaws = Flaws::default();
+    let mut first = true;
     while let Some((tag, rest)) = key.split_first() {
-        let (value, rest) = match *tag {
-            BOOL => (Cow::Borrowed(if rest[0] == 1 { "true" } else { "false" }), &rest[1..]),
-            INTEGER => {
-                (itoa::Buffer::new().format(i64::from_le_bytes(eight(rest))).to_owned().into(), &rest[8..])
+        if !std::mem::take(&mut first) {
+            joined.push(SEPARATOR);
+        }
+        key = match *tag {
+            BOOL => {
+                joined.push_str(if rest[0] == 1 { "true" } else { "false" });
+                &rest[1..]
             }
-            FLOAT => (float(f64::from_le_bytes(eight(rest))).into(), &rest[8..]),
+            INTEGER => {
+                joined.push_str(itoa::Buffer::new().format(i64::from_le_bytes(eight(rest))));
+                &rest[8..]
+            }
+            FLOAT => {
+                float(f64::from_le_bytes(eight(rest)), joined);
+                &rest[8..]
+            }
             TEXT => {
                 let (text, rest) = rest[8..].split_at(u64::from_le_bytes(eight(rest)) as usize);
-                (clean(text, &mut flaws), rest)
+                clean(text, joined, &mut flaws);
+                rest
             }
-            _ => (Cow::Borrowed(""), rest),
+            _ => rest,
         };
-        values.push(value);
-        key = rest;
     }
-    (SeriesKey::new(values), flaws)
+    flaws
 }
 
 fn eight(bytes: &[u8]) -> [u8; 8] {
     bytes[..8].try_into().expect("a key is written by `push`, which puts eight bytes here")
 }
 
-/// A number as a person would write it: `2`, not `2.0`.
-fn float(number: f64) -> String {
+/// A number as a person would write it: `2`, not `2.0`, and as `string()` does where it is not whole.
+fn float(number: f64, joined: &mut String) {
     if number == number.trunc() && number.abs() < 1e15 {
-        return (number as i64).to_string();
+        joined.push_str(itoa::Buffer::new().format(number as i64));
+    } else {
+        write!(joined, "{number:?}").expect("writing to a string cannot fail");
     }
-    number.to_string()
 }
 
-fn clean<'t>(text: &'t [u8], flaws: &mut Vec<Refused>) -> Cow<'t, str> {
-    let cut = if text.len() > MAX_LABEL_BYTES {
-        flaws.push(Refused::LabelTooLong);
-        cut(text)
-    } else {
-        text
-    };
-    let clean = String::from_utf8_lossy(cut);
-    if matches!(clean, Cow::Owned(_)) || memchr::memchr(0, cut).is_some() {
-        flaws.push(Refused::InvalidUtf8);
+fn clean(text: &[u8], joined: &mut String, flaws: &mut Flaws) {
+    let cut = if text.len() > MAX_LABEL_BYTES { cut(text) } else { text };
+    flaws.length += u64::from(cut.len() < text.len());
+    let mut whole = memchr::memchr(0, cut).is_none();
+    for chunk in cut.utf8_chunks() {
+        joined.extend(
+            chunk.valid().chars().map(|c| if c == SEPARATOR { char::REPLACEMENT_CHARACTER } else { c }),
+        );
+        if !chunk.invalid().is_empty() {
+            joined.push(char::REPLACEMENT_CHARACTER);
+            whole = false;
+        }
     }
-    clean
+    flaws.encoding += u64::from(!whole);
 }
 
 /// At most [`MAX_LABEL_BYTES`] of `text`, not ending inside a character of UTF-8.
@@ -95,14 +127,16 @@ fn cut(text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::series::SeriesKey;
 
     #[track_caller]
     fn check(values: &[Value<'_>], text: &[&str], flaws: &[Refused]) {
-        let mut key = Vec::new();
+        let (mut key, mut joined) = (Vec::new(), String::new());
         values.iter().for_each(|value| push(&mut key, *value));
-        let (canonical, found) = canonical(&key);
-        assert_eq!(canonical.values().collect::<Vec<_>>(), text);
-        assert_eq!(found, flaws);
+        let mut found = Refusals::default();
+        canonical(&key, &mut joined).count(&mut found);
+        assert_eq!(SeriesKey::from_joined(&joined).values().collect::<Vec<_>>(), text);
+        assert_eq!(found.iter().map(|(flaw, _)| flaw).collect::<Vec<_>>(), flaws);
     }
 
     #[test]
@@ -121,7 +155,7 @@ mod tests {
         );
         check(
             &[Value::Float(f64::NAN), Value::Float(f64::NEG_INFINITY), Value::Float(1e300)],
-            &["NaN", "-inf", &1e300.to_string()],
+            &["NaN", "-inf", "1e300"],
             &[],
         );
     }

@@ -32,6 +32,10 @@ pub struct Group {
     keys: Vec<u8>,
     /// The key of the event at hand, as [`key::push`] writes it.
     wanted: Vec<u8>,
+    /// The same as text.
+    joined: String,
+    /// The cell of the overflow series, once it was needed.
+    overflow: Option<u32>,
 }
 
 /// A key seen before.
@@ -53,6 +57,8 @@ impl Group {
             table: HashTable::new(),
             keys: Vec::new(),
             wanted: Vec::new(),
+            joined: String::new(),
+            overflow: None,
         }
     }
 
@@ -95,17 +101,20 @@ impl Group {
             self.epoch = epoch;
             self.table.clear();
             self.keys.clear();
+            self.overflow = None;
             shard.clear();
         }
     }
 
     #[cold]
     fn first_sight(&mut self, hash: u64, shard: &mut dyn Shard, refused: &mut Refusals) -> u32 {
-        let (key, flaws) = key::canonical(&self.wanted);
-        flaws.iter().for_each(|flaw| refused.count(*flaw));
-        let Some(series) = self.directory.series(&key) else {
+        self.joined.clear();
+        let flaws = key::canonical(&self.wanted, &mut self.joined);
+        flaws.count(refused);
+        let Some(series) = self.directory.series(&self.joined) else {
             refused.count(Refused::Overflow);
-            return shard.cell(self.directory.overflow());
+            let directory = &self.directory;
+            return *self.overflow.get_or_insert_with(|| shard.cell(directory.overflow()));
         };
         let cell = shard.cell(series);
         // Keys that had to be mended are looked up anew each time: their number has no bound, and each of

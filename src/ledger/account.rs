@@ -65,7 +65,7 @@ impl Account {
         let only = SeriesKey::new::<&str>([]);
         let only = self.family.labels.is_empty().then_some(&only);
         for key in self.lifetimes.init.iter().chain(only) {
-            if let Some(series) = self.directory.series(key) {
+            if let Some(series) = self.directory.series(key.joined()) {
                 self.book.open(series, created);
             }
         }
@@ -84,7 +84,7 @@ impl Account {
             let key = &keys[series.index()];
             *reborn
                 .entry(series)
-                .or_insert_with(|| directory.series(key).unwrap_or_else(|| directory.overflow()))
+                .or_insert_with(|| directory.series(key.joined()).unwrap_or_else(|| directory.overflow()))
         };
         self.book.post(changes, posting, &mut living);
     }
@@ -94,7 +94,7 @@ impl Account {
         // Every worker has handed over since these were forgotten, and knows them no more.
         self.directory.release(self.forgotten.drain(..));
         self.learn();
-        let wanted = self.directory.take_refused();
+        let wanted = self.directory.take_turned_away();
         if wanted > 0 {
             self.forget(wanted, now);
         }

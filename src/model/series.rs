@@ -1,9 +1,10 @@
 //! The label values that tell one series of a metric from another.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// What stands between two values of a key, and therefore never in one.
-const SEPARATOR: char = '\0';
+pub const SEPARATOR: char = '\0';
 
 /// What every label of the series says that takes in events beyond a metric's cap.
 pub const OVERFLOW: &str = "__overflow__";
@@ -25,6 +26,12 @@ impl SeriesId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeriesKey(Arc<str>);
 
+impl Borrow<str> for SeriesKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl SeriesKey {
     /// The key of these values. A NUL in a value becomes U+FFFD.
     pub fn new<V: AsRef<str>>(values: impl IntoIterator<Item = V>) -> SeriesKey {
@@ -38,6 +45,16 @@ impl SeriesKey {
             );
         }
         SeriesKey(key.into())
+    }
+
+    /// The key of values that are joined already, as [`joined`](SeriesKey::joined) gives them.
+    pub fn from_joined(values: &str) -> SeriesKey {
+        SeriesKey(values.into())
+    }
+
+    /// The values, with a NUL between each two.
+    pub fn joined(&self) -> &str {
+        &self.0
     }
 
     /// The key of the series beyond the cap of a metric with `labels` labels.

@@ -36,3 +36,12 @@ fn values_that_become_equal_when_they_are_mended_are_one_series() {
     assert_eq!(samples(&text)["lines_total{raw=\"\u{fffd}\"}"], 3.0, "{text}");
     assert_eq!(flow.metrics[0].get(streamgauge::model::refused::Refused::InvalidUtf8), 2);
 }
+
+#[test]
+fn what_is_refused_takes_no_series() {
+    let pipeline = "source: stdin\ndecode: json\nmetrics:\n  - counter: {name: paid_total, help: Paid., value: v, labels: [u], max_series: 2}\n";
+    let refused: String = (0..100).map(|n| format!("{{\"u\":\"n{n}\",\"v\":-1}}\n")).collect();
+    let (text, flow) = replay(pipeline, &(refused + "{\"u\":\"real\",\"v\":5}\n"), Duration::ZERO);
+    assert_eq!(samples(&text).into_iter().collect::<Vec<_>>(), [("paid_total{u=\"real\"}".to_owned(), 5.0)]);
+    assert_eq!(flow.metrics[0].get(streamgauge::model::refused::Refused::Negative), 100);
+}

@@ -33,3 +33,16 @@ fn a_regex_is_recorded_without_allocation() {
     let head = "decode: {regex: '^(?P<kind>\\S+) (?P<path>/\\S*) (?P<size>\\d+)$'}\nstages: [{drop: kind == 'K1'}]\n";
     check(head, |n| format!("K{} /p{} {n}", n % 5, n % 7));
 }
+
+#[test]
+fn events_beyond_the_cap_are_recorded_without_allocation() {
+    let plan = plan(
+        "source: stdin\nmetrics: [{counter: {name: a_total, help: A., labels: [raw], max_series: 10}}]\n",
+    );
+    let lines: String = (0..2000).map(|n| format!("line {n} \u{e9}\n")).collect();
+    let batch = batch(lines.as_bytes());
+    let mut processors = plan.processors();
+    processors[0].process(&batch);
+    let counted = allocation_counter::measure(|| processors[0].process(&batch));
+    assert_eq!(counted.count_total, 0);
+}
