@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod kinds;
 mod page;
 mod replay;
 mod run;
@@ -28,6 +29,8 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(options) => check::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Kinds(options) => kinds::run(&options),
+        Command::Schema => kinds::schema(),
     }
 }
 

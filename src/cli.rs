@@ -32,6 +32,10 @@ pub enum Command {
     Check(Check),
     /// Reads an input to its end through one pipeline, prints the metrics, and exits.
     Replay(Replay),
+    /// Lists what can be written in a pipeline file: sources, decoders, stages, metrics, and outputs.
+    Kinds(Kinds),
+    /// Prints the JSON Schema of a pipeline file, by which editors complete and check it.
+    Schema,
     /// Shows streamgauge at work on logs that it generates itself.
     Demo(Demo),
 }
@@ -95,9 +99,19 @@ pub struct Replay {
     /// The input, in place of the pipeline's source; `-` is standard input.
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub input: PathBuf,
-    /// The format of what is printed.
+    /// The format of what is printed: one of the outputs that `streamgauge kinds` lists.
     #[arg(long, value_name = "FORMAT", default_value = "prometheus")]
     pub format: String,
+}
+
+/// What `kinds` is told.
+#[derive(Debug, Args)]
+pub struct Kinds {
+    /// The kind to say everything about, such as `histogram`.
+    pub name: Option<String>,
+    /// Prints everything about all of them, as Markdown.
+    #[arg(long, conflicts_with = "name")]
+    pub markdown: bool,
 }
 
 /// What `demo` is told.

@@ -21,5 +21,6 @@ pub mod config; // pipeline files → plan
 pub mod engine; // threads, queues, ticks
 pub mod serve; // HTTP, and our own metrics
 pub mod demo; // generated logs, and what was counted of them
+pub mod reference; // what can be written in a pipeline file
 pub mod cli; // the command line
 pub mod app; // puts the parts together

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::config::Plan;
-use crate::encode;
+use crate::encode::{Chunks, Encode, Selected};
 use crate::engine::Ticker;
 use crate::ledger::Ledger;
 use crate::serve::own::{Names, Own};
-use crate::serve::{Bytes, Exposition, PipelineSummary};
+use crate::serve::{Asked, Exposition, PipelineSummary};
 use crate::telemetry::Telemetry;
 
 /// Everything that is served.
@@ -18,7 +18,6 @@ pub(super) struct Page {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) clock: Clock,
     pub(super) names: Vec<Names>,
-    pub(super) summaries: Vec<PipelineSummary>,
     /// Seconds since the Unix epoch.
     pub(super) started: f64,
 }
@@ -37,33 +36,25 @@ impl Page {
             source: pipeline.source_kind.name,
             stages: pipeline.stages.iter().map(|stage| stage.name.clone()).collect(),
         });
-        let summaries = plan.pipelines.iter().map(|pipeline| PipelineSummary {
-            name: pipeline.name.clone(),
-            source: pipeline.source_kind.name.to_owned(),
-            metrics: pipeline
-                .metrics
-                .iter()
-                .map(|metric| (metric.family.name.clone(), metric.family.help.clone()))
-                .collect(),
-        });
-        let (names, summaries) = (names.collect(), summaries.collect());
+        let names = names.collect();
         let started = clock.unix().as_secs_f64();
-        Page { ticker, ledger, telemetry, clock, names, summaries, started }
+        Page { ticker, ledger, telemetry, clock, names, started }
     }
 }
 
 impl Exposition for Page {
-    fn expose(&self, kind: &'static encode::Kind) -> Vec<Bytes> {
+    fn expose(&self, asked: &Asked) -> Vec<Vec<u8>> {
         self.ticker.tick();
-        let mut encoder = (kind.build)();
-        let mut out = Vec::new();
-        let uptime = self.clock.unix().as_secs_f64() - self.started;
+        let now = self.clock.unix();
+        let mut encoder = Selected::new((asked.kind.build)(now), &asked.families);
+        // The ledger is held only while this writes to memory; compressing and sending come later.
+        let (mut chunks, mut out) = (Chunks::new(&mut encoder), Vec::new());
+        let uptime = now.as_secs_f64() - self.started;
         let own = Own { names: &self.names, telemetry: &self.telemetry, started: self.started, uptime };
-        self.ledger.encode(self.clock.unix(), &mut *encoder, &mut out, |posted, encoder, out| {
-            own.encode(posted, encoder, out)
-        });
-        encoder.finish(&mut out);
-        vec![out.into()]
+        self.ledger
+            .encode(now, &mut chunks, &mut out, |posted, encoder, out| own.encode(posted, encoder, out));
+        chunks.finish(&mut out);
+        chunks.with(out)
     }
 
     fn ready(&self) -> Result<(), Vec<String>> {
@@ -76,6 +67,16 @@ impl Exposition for Page {
     }
 
     fn pipelines(&self) -> Vec<PipelineSummary> {
-        self.summaries.clone()
+        self.ticker.tick();
+        let lags = self.telemetry.sources.lags();
+        let lanes = |pipeline| {
+            let own = lags.iter().filter(move |((of, _), _)| *of == pipeline);
+            own.map(|((_, lane), (behind, _))| (lane.clone(), *behind)).collect()
+        };
+        let pipelines = self.names.iter().enumerate();
+        self.ledger.look(self.clock.unix(), |posted, moment| {
+            let summary = |((at, names), posted): ((_, &Names), _)| names.summary(posted, lanes(at), moment);
+            pipelines.zip(posted).map(summary).collect()
+        })
     }
 }

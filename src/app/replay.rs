@@ -52,13 +52,13 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     let layout = Options { workers: 1, queue_bytes: QUEUE_BYTES, tick: None };
     let engine = Engine::start(&layout, surroundings, || plan.processors());
     let mut outlet = engine.outlet(0);
-    let context = Context { clock, shutdown: Shutdown::new() };
+    let context = Context { clock: clock.clone(), shutdown: Shutdown::new() };
     let progress = Progress::start(&options.input, read);
     let result = Box::new(source).run(&mut outlet, &context);
     progress.end();
     engine.drain();
     result?;
-    let mut encoder = (format.build)();
+    let mut encoder = (format.build)(clock.unix());
     let (mut out, mut flow) = (Vec::new(), Flow::default());
     ledger.encode(now.unix(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);

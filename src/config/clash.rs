@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::plan::{MetricPlan, PipelinePlan};
-use crate::model::family::FamilyKind;
 use crate::raw::fault::Faults;
 
 /// Checks that no two metrics of all pipelines show the same names, and no two pipelines have one name.
@@ -22,7 +21,7 @@ pub(super) fn check(pipelines: &[PipelinePlan], faults: &mut Faults) {
     }
     let mut seen: BTreeMap<String, &MetricPlan> = BTreeMap::new();
     for metric in pipelines.iter().flat_map(|pipeline| &pipeline.metrics) {
-        let samples = samples(metric);
+        let samples = metric.family.names();
         if let Some((sample, first)) = samples.iter().find_map(|sample| Some((sample, seen.get(sample)?))) {
             let name = &metric.family.name;
             let place = faults.locate(first.place);
@@ -43,17 +42,4 @@ pub(super) fn check(pipelines: &[PipelinePlan], faults: &mut Faults) {
         }
         seen.extend(samples.into_iter().map(|sample| (sample, metric)));
     }
-}
-
-/// The names under which a metric shows itself in any of the formats.
-fn samples(metric: &MetricPlan) -> Vec<String> {
-    let name = &metric.family.name;
-    let stem = name.strip_suffix("_total").unwrap_or(name);
-    let endings: &[&str] = match metric.family.kind {
-        FamilyKind::Counter => &["", "_total", "_created"],
-        FamilyKind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
-        FamilyKind::Summary => &["", "_sum", "_count", "_created"],
-        FamilyKind::Gauge | FamilyKind::Info => &[""],
-    };
-    endings.iter().map(|ending| format!("{stem}{ending}")).collect()
 }

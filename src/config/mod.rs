@@ -10,6 +10,8 @@ mod plan;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use metric::KEYS as METRIC_KEYS;
+pub use pipeline::KEYS as PIPELINE_KEYS;
 pub use plan::{MetricPlan, PipelinePlan, Plan, StagePlan};
 
 use crate::raw::fault::Faults;

@@ -21,6 +21,7 @@ pub(super) static KIND: Kind = Kind {
     name: "json",
     help: "One JSON object a record; fields by path, such as `user.id` or `items[0].sku`.",
     example: "decode: json\n",
+    keys: &[],
     read: |node: &Node, faults: &mut Faults| {
         super::no_options(KIND.name, node, faults)?;
         Some(Box::new(Json))

@@ -10,6 +10,7 @@ use crate::model::event::Events;
 use crate::model::field::Fields;
 use crate::model::refused::Refusals;
 use crate::raw::fault::Faults;
+use crate::raw::mapping::Key;
 use crate::raw::node::Node;
 
 /// One kind of decoder, as written in a pipeline file.
@@ -21,6 +22,8 @@ pub struct Kind {
     pub help: &'static str,
     /// A decoder of this kind, as YAML.
     pub example: &'static str,
+    /// The keys of its body, where that is a mapping whose keys are not the user's.
+    pub keys: &'static [Key],
     /// Reads its body, the node after `name:`, null where it was written as a bare word.
     pub read: fn(&Node, &mut Faults) -> Option<Box<dyn Written>>,
 }

@@ -26,6 +26,7 @@ pub(super) static KIND: Kind = Kind {
     name: "regex",
     help: "The named groups of a regular expression become fields; a record that does not match is refused.",
     example: "decode:\n  regex: '^(?P<time>\\S+) (?P<level>[A-Z]+) (?P<message>.*)'\n",
+    keys: &[],
     read,
 };
 

@@ -13,6 +13,7 @@ pub(super) static KIND: Kind = Kind {
     name: "text",
     help: "The record as it came, in the field `raw`.",
     example: "decode: text\n",
+    keys: &[],
     read: |node: &Node, faults: &mut Faults| {
         super::no_options(KIND.name, node, faults)?;
         Some(Box::new(Text))

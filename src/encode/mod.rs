@@ -1,8 +1,12 @@
 //! How readings are written for those who ask: one file per format, and the table of them.
 
+pub mod chunks;
 pub mod negotiate;
+pub mod select;
 
 mod escape;
+mod influx;
+mod json;
 mod number;
 mod openmetrics;
 mod prometheus;
@@ -10,7 +14,11 @@ mod sample;
 #[cfg(test)]
 mod sample_families;
 
+use std::time::Duration;
+
+pub use chunks::Chunks;
 pub use negotiate::negotiate;
+pub use select::{Selected, Selection};
 
 use crate::model::family::{Family, Reading};
 use crate::model::series::SeriesKey;
@@ -26,12 +34,14 @@ pub struct Kind {
     pub content_type: &'static str,
     /// The versions of the media type that a client may ask for and be content with this format.
     pub versions: &'static [&'static str],
-    /// Makes an encoder for one exposition.
-    pub build: fn() -> Box<dyn Encode>,
+    /// Where it is served, if not at the path of the metrics for those who [negotiate](negotiate()) it.
+    pub path: Option<&'static str>,
+    /// Makes an encoder for one exposition, which happens so long after the Unix epoch.
+    pub build: fn(Duration) -> Box<dyn Encode>,
 }
 
 /// Every format. The first is the one for clients that have no preference.
-pub static KINDS: &[&Kind] = &[&prometheus::KIND, &openmetrics::KIND];
+pub static KINDS: &[&Kind] = &[&prometheus::KIND, &openmetrics::KIND, &json::KIND, &influx::KIND];
 
 /// Writes one exposition: any number of families, each followed by its series, then the end.
 ///

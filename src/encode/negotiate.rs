@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::{KINDS, Kind};
 
-/// The format that the header prefers: of those with the highest weight, the one it names most precisely,
+/// The format of the metrics that the header prefers: of those that have no path of their own, those with the highest weight, the one it names most precisely,
 /// then the one it names first. A client that accepts none of them, or has no header, gets the first of
 /// [`KINDS`], which is more use to it than a refusal.
 pub fn negotiate(accept: Option<&str>) -> &'static Kind {
@@ -12,6 +12,7 @@ pub fn negotiate(accept: Option<&str>) -> &'static Kind {
     KINDS
         .iter()
         .enumerate()
+        .filter(|(_, kind)| kind.path.is_none())
         .filter_map(|(at, kind)| Some((preference(kind, &ranges)?, Reverse(at), *kind)))
         .max_by_key(|(preference, at, _)| (*preference, *at))
         .map_or(KINDS[0], |(_, _, kind)| kind)
@@ -26,7 +27,7 @@ struct Preference {
 }
 
 /// A `q` in thousandths.
-type Weight = u16;
+pub type Weight = u16;
 
 /// How precisely a range names a format. The most precise range that matches decides on the weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +87,8 @@ impl<'a> Range<'a> {
     }
 }
 
-/// A weight that is no number counts as none, that is as 1, as it does for exporters in Go.
-fn weight(text: &str) -> Weight {
+/// The weight that a `q` says. One that is no number counts as none, that is as 1, as it does for exporters in Go.
+pub fn weight(text: &str) -> Weight {
     let weight: f32 = text.parse().ok().filter(|weight: &f32| weight.is_finite()).unwrap_or(1.0);
     (weight.clamp(0.0, 1.0) * 1000.0).round() as Weight
 }
@@ -126,6 +127,7 @@ mod tests {
         }
         check("text/plain;version=0.0.4;q=1,*/*;q=0.1", "prometheus");
         check("text/plain;version=1.0.0;escaping=underscores,*/*;q=0.1", "prometheus");
+        check("application/json, text/plain;q=0.1", "prometheus");
         check(
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,text/plain;version=0.0.4;q=0.3",
             "prometheus",

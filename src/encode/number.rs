@@ -1,4 +1,4 @@
-//! Numbers as both text formats write them: whole numbers in full, floats as Go's `strconv` prints them.
+//! Numbers as the formats write them: whole numbers in full, floats as Go's `strconv` prints them or plainly.
 
 use crate::model::sum::Sum;
 
@@ -38,6 +38,18 @@ pub fn canonical(number: f64, out: &mut Vec<u8>) {
     if looks_whole {
         out.extend_from_slice(b".0");
     }
+}
+
+/// Writes the fewest digits that read back as `number`, with an exponent only where it is very large or very
+/// small: `0.005`, `1800000000`, `1e+20`, `+Inf`, `-Inf`, `NaN`. The finite ones are JSON.
+pub fn plain(number: f64, out: &mut Vec<u8>) {
+    if !number.is_finite() {
+        out.extend_from_slice(not_finite(number));
+        return;
+    }
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(number);
+    out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
 }
 
 fn not_finite(number: f64) -> &'static [u8] {
@@ -103,6 +115,19 @@ mod tests {
     }
 
     #[test]
+    fn plain_numbers_have_no_exponent_where_people_would_write_none() {
+        for (number, text) in [
+            (0.0, "0"),
+            (1.8e9, "1800000000"),
+            (0.005, "0.005"),
+            (-2.5, "-2.5"),
+            (1_700_000_000.25, "1700000000.25"),
+        ] {
+            assert_eq!(written(plain, number), text);
+        }
+    }
+
+    #[test]
     fn what_is_not_finite_has_its_own_words() {
         for (number, text) in
             [(f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf"), (f64::NAN, "NaN"), (-f64::NAN, "NaN")]
@@ -153,8 +178,10 @@ mod tests {
         #[test]
         fn what_was_written_reads_back_the_same(bits in any::<u64>()) {
             let number = f64::from_bits(bits);
-            let back: f64 = written(float, number).parse().unwrap();
-            prop_assert!(back.to_bits() == bits || number.is_nan() && back.is_nan());
+            for write in [float, plain] {
+                let back: f64 = written(write, number).parse().unwrap();
+                prop_assert!(back.to_bits() == bits || number.is_nan() && back.is_nan());
+            }
         }
     }
 }

@@ -13,7 +13,8 @@ pub static KIND: Kind = Kind {
     help: "OpenMetrics text format 1.0, which says units and since when a counter counts",
     content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
     versions: &["1.0.0", "0.0.1"],
-    build: || Box::new(OpenMetrics::default()),
+    path: None,
+    build: |_| Box::new(OpenMetrics::default()),
 };
 
 // The specification: a histogram that takes negative values must not have a sum, and its parsers want the
@@ -54,7 +55,7 @@ impl Encode for OpenMetrics {
 }
 
 fn header(name: &str, family: &Family, out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("# TYPE {name} {}\n", type_name(family.kind)).as_bytes());
+    out.extend_from_slice(format!("# TYPE {name} {}\n", family.kind.name()).as_bytes());
     if let Some(unit) = unit(name, family) {
         out.extend_from_slice(format!("# UNIT {name} {unit}\n").as_bytes());
     }
@@ -82,16 +83,6 @@ fn unit<'f>(name: &str, family: &'f Family) -> Option<&'f str> {
     (is_suffix && family.kind != FamilyKind::Info).then_some(unit)
 }
 
-fn type_name(kind: FamilyKind) -> &'static str {
-    match kind {
-        FamilyKind::Counter => "counter",
-        FamilyKind::Gauge => "gauge",
-        FamilyKind::Histogram => "histogram",
-        FamilyKind::Summary => "summary",
-        FamilyKind::Info => "info",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +95,7 @@ mod tests {
 
     #[test]
     fn calls_in_the_wrong_order_write_nothing() {
-        sample_families::check_wrong_orders(&KIND, "# EOF\n");
+        sample_families::check_wrong_orders(&KIND, sample_families::TEXT_SERIES, "# EOF\n");
     }
 
     #[test]

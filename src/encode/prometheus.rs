@@ -13,7 +13,8 @@ pub static KIND: Kind = Kind {
     help: "Prometheus text format 0.0.4, which everything that scrapes can read",
     content_type: "text/plain; version=0.0.4; charset=utf-8",
     versions: &["0.0.4", "1.0.0"],
-    build: || Box::new(Prometheus::default()),
+    path: None,
+    build: |_| Box::new(Prometheus::default()),
 };
 
 const STYLE: Style = Style { bound: number::float, created: false, signed: true };
@@ -77,7 +78,7 @@ mod tests {
 
     #[test]
     fn calls_in_the_wrong_order_write_nothing() {
-        sample_families::check_wrong_orders(&KIND, "");
+        sample_families::check_wrong_orders(&KIND, sample_families::TEXT_SERIES, "");
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Families of every kind, on which the formats' tests show what they write.
 
+use std::time::Duration;
+
 use super::Kind;
 use crate::model::family::{Family, FamilyKind, MAX_QUANTILES, Reading};
 use crate::model::series::SeriesKey;
 use crate::model::sum::Sum;
 
 const CREATED: f64 = 1_700_000_000.5;
+
+/// When the expositions happen.
+const AT: Duration = Duration::from_secs(1_700_000_001);
 
 fn family(name: &str, help: &str, unit: &str, kind: FamilyKind, labels: &[&str]) -> Family {
     Family {
@@ -33,7 +38,7 @@ fn histogram<'a>(bounds: &'a [f64], counts: &'a [u64], total: f64) -> Reading<'a
 
 /// What a format writes for families of every kind.
 pub fn written(kind: &Kind) -> String {
-    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+    let (mut encoder, mut out) = ((kind.build)(AT), Vec::new());
     let mut write = |family: &Family, series: &[(&[&str], Reading<'_>)]| {
         encoder.family(family, &mut out);
         for (values, reading) in series {
@@ -98,10 +103,14 @@ pub fn written(kind: &Kind) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Checks that calls out of order write nothing, and the end (`end`) once.
+/// The two series of [`check_wrong_orders`] in both text formats.
+pub const TEXT_SERIES: &str = "x{a=\"1\"} 1\nx{a=\"1\",b=\"2\"} 1\n";
+
+/// Checks that calls out of order write nothing but what is valid: two series of a gauge `x` with the labels `a`
+/// and `b`, of which the first has no value for `b` (`series`), and the end (`end`) once.
 #[track_caller]
-pub fn check_wrong_orders(kind: &Kind, end: &str) {
-    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+pub fn check_wrong_orders(kind: &Kind, series: &str, end: &str) {
+    let (mut encoder, mut out) = ((kind.build)(AT), Vec::new());
     let gauge = family("x", "", "", FamilyKind::Gauge, &["a", "b"]);
     let key = SeriesKey::new(["1", "2"]);
     encoder.series(&key, &Reading::Gauge(1.0), &mut out);
@@ -115,11 +124,7 @@ pub fn check_wrong_orders(kind: &Kind, end: &str) {
 
     encoder.series(&SeriesKey::new(["1"]), &Reading::Gauge(1.0), &mut out);
     encoder.series(&SeriesKey::new(["1", "2", "3"]), &Reading::Gauge(1.0), &mut out);
-    assert_eq!(
-        std::str::from_utf8(&out),
-        Ok("x{a=\"1\"} 1\nx{a=\"1\",b=\"2\"} 1\n"),
-        "too few, too many labels"
-    );
+    assert_eq!(std::str::from_utf8(&out), Ok(series), "too few, too many labels");
     out.clear();
 
     encoder.finish(&mut out);

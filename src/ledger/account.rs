@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::aggregate::{Book, Changes, Moment, Posting};
 use crate::encode::Encode;
 use crate::group::Directory;
-use crate::model::family::{Family, UnixSeconds};
+use crate::model::family::{Family, Reading, UnixSeconds};
 use crate::model::series::{SeriesId, SeriesKey};
 
 /// Which series are there before their first event, and how long others are shown after their last.
@@ -58,6 +58,15 @@ impl Account {
     /// How many series it has, and how many it may have.
     pub fn series(&self) -> (usize, usize) {
         (self.order.len(), self.directory.max_series())
+    }
+
+    /// What its series read that are not hidden, in the order of their keys.
+    pub fn readings(&self, moment: Moment) -> impl Iterator<Item = (&SeriesKey, Reading<'_>)> {
+        self.order.iter().filter_map(move |series| {
+            let since = self.book.idle_since(*series)?;
+            let shown = !self.is_idle(since, moment.now);
+            Some((&self.keys[series.index()], self.book.read(*series, moment).filter(|_| shown)?))
+        })
     }
 
     /// Opens the series that are there from the start, among them the only one of a metric without labels.
@@ -147,11 +156,6 @@ impl Account {
 
     pub(super) fn encode(&self, moment: Moment, encoder: &mut dyn Encode, out: &mut Vec<u8>) {
         encoder.family(&self.family, out);
-        for series in &self.order {
-            let hidden = self.book.idle_since(*series).is_none_or(|since| self.is_idle(since, moment.now));
-            if !hidden && let Some(reading) = self.book.read(*series, moment) {
-                encoder.series(&self.keys[series.index()], &reading, out);
-            }
-        }
+        self.readings(moment).for_each(|(key, reading)| encoder.series(key, &reading, out));
     }
 }

@@ -76,16 +76,20 @@ impl Ledger {
         out: &mut Vec<u8>,
         own: impl FnOnce(&[Posted<'_>], &mut dyn Encode, &mut Vec<u8>),
     ) {
+        self.look(now, |posted, moment| {
+            let accounts = posted.iter().flat_map(|posted| posted.accounts);
+            accounts.for_each(|account| account.encode(moment, encoder, out));
+            own(posted, encoder, out);
+        });
+    }
+
+    /// What `see` makes of one consistent cut at `now`. Nothing is posted while it looks.
+    pub fn look<T>(&self, now: Duration, see: impl FnOnce(&[Posted<'_>], Moment) -> T) -> T {
         let state = self.state();
-        let accounts = state.pipelines.iter().flat_map(|pipeline| &pipeline.accounts);
         let moment = Moment { now, started: state.started };
-        accounts.for_each(|account| account.encode(moment, encoder, out));
-        let posted: Vec<_> = state
-            .pipelines
-            .iter()
-            .map(|pipeline| Posted { flow: &pipeline.flow, accounts: &pipeline.accounts })
-            .collect();
-        own(&posted, encoder, out);
+        let pipelines = state.pipelines.iter();
+        let posted = pipelines.map(|pipeline| Posted { flow: &pipeline.flow, accounts: &pipeline.accounts });
+        see(&posted.collect::<Vec<_>>(), moment)
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {

@@ -17,6 +17,19 @@ pub enum FamilyKind {
     Info,
 }
 
+impl FamilyKind {
+    /// What OpenMetrics calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            FamilyKind::Counter => "counter",
+            FamilyKind::Gauge => "gauge",
+            FamilyKind::Histogram => "histogram",
+            FamilyKind::Summary => "summary",
+            FamilyKind::Info => "info",
+        }
+    }
+}
+
 /// The name, type and meaning of a metric, without its series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
@@ -30,6 +43,26 @@ pub struct Family {
     pub kind: FamilyKind,
     /// The names of the labels, in the order of the values in a [`SeriesKey`](super::series::SeriesKey).
     pub labels: Vec<String>,
+}
+
+impl Family {
+    /// The names under which it and its samples are shown in any of the formats, its own among them.
+    pub fn names(&self) -> Vec<String> {
+        let stem = match self.kind {
+            FamilyKind::Counter => self.name.strip_suffix("_total"),
+            FamilyKind::Info => self.name.strip_suffix("_info"),
+            FamilyKind::Gauge | FamilyKind::Histogram | FamilyKind::Summary => None,
+        };
+        let stem = stem.unwrap_or(&self.name);
+        let endings: &[&str] = match self.kind {
+            FamilyKind::Counter => &["", "_total", "_created"],
+            FamilyKind::Gauge => &[""],
+            FamilyKind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
+            FamilyKind::Summary => &["", "_sum", "_count", "_created"],
+            FamilyKind::Info => &["", "_info"],
+        };
+        endings.iter().map(|ending| format!("{stem}{ending}")).collect()
+    }
 }
 
 /// Seconds since the Unix epoch.

@@ -3,11 +3,13 @@
 //!
 //! Knows nothing of pipelines or the ledger: whatever it shows it asks an [`Exposition`] for.
 
+mod coding;
 mod connections;
 pub mod own;
 mod page;
 mod scrape;
 mod stalled;
+mod summary;
 
 use std::io;
 use std::sync::Arc;
@@ -20,33 +22,76 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-pub use axum::body::Bytes;
-
 use crate::encode;
 use connections::Limits;
 
 /// What there is to show.
 pub trait Exposition: Send + Sync + 'static {
-    /// Everything posted up to now, in chunks that together are one exposition. May block: it is called on
-    /// a thread kept for that, a few at a time.
-    fn expose(&self, kind: &'static encode::Kind) -> Vec<Bytes>;
+    /// Everything posted up to now that was asked for, in chunks that together are one exposition. May block: it
+    /// is called on a thread kept for that, a few at a time.
+    fn expose(&self, asked: &Asked) -> Vec<Vec<u8>>;
 
     /// Whether all is well, or what is not: a sentence for each reason. Must not block.
     fn ready(&self) -> Result<(), Vec<String>>;
 
-    /// What runs, for the landing page. Must not block.
+    /// What runs, for the landing page. May block, as [`expose`](Exposition::expose) may.
     fn pipelines(&self) -> Vec<PipelineSummary>;
 }
 
+/// What somebody wants to see.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// In which format.
+    pub kind: &'static encode::Kind,
+    /// Which families.
+    pub families: encode::Selection,
+}
+
 /// What the landing page says of a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipelineSummary {
     /// The pipeline's name.
     pub name: String,
     /// Where its records come from, in a few words.
     pub source: String,
-    /// The name and help of each metric.
-    pub metrics: Vec<(String, String)>,
+    /// The lanes that are open there, each with the bytes that it is behind its end.
+    pub lanes: Vec<(String, u64)>,
+    /// How many records came from there.
+    pub events: u64,
+    /// How many bytes they had.
+    pub bytes: u64,
+    /// What was refused, how often: the component, the reason, the count.
+    pub refused: Vec<(String, &'static str, u64)>,
+    /// Its metrics.
+    pub metrics: Vec<MetricSummary>,
+}
+
+/// What the landing page says of a metric.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricSummary {
+    /// The metric's name.
+    pub name: String,
+    /// Its help.
+    pub help: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// How many series it has.
+    pub series: usize,
+    /// How many series it may have.
+    pub max_series: usize,
+    /// Some of the series, the largest first.
+    pub largest: Vec<SeriesSummary>,
+}
+
+/// What the landing page says of a series.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesSummary {
+    /// Its labels, as `name="value"`, each of which is shortened where it is long.
+    pub labels: String,
+    /// What it reads, for people.
+    pub value: String,
+    /// Its part of the largest, in thousandths.
+    pub share: u16,
 }
 
 /// What can be chosen about the server.
@@ -99,7 +144,16 @@ fn router(options: Options, exposition: Arc<dyn Exposition>) -> Router {
         exposition,
         scrapes: Arc::new(Semaphore::new(SCRAPES)),
     };
-    let mut router = Router::new()
+    let mut router = Router::new();
+    for kind in encode::KINDS {
+        if let Some(path) = kind.path {
+            router = router.route(
+                path,
+                get(async |state, asked, headers| scrape::answer(kind, state, asked, headers).await),
+            );
+        }
+    }
+    router = router
         .route(&path, get(scrape::metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
@@ -122,6 +176,8 @@ pub fn check_path(path: &str) -> io::Result<()> {
         "has characters other than letters, digits and /-._~"
     } else if path.starts_with(OWN_PATHS) {
         "starts with /-/, where the program's own pages are"
+    } else if encode::KINDS.iter().any(|kind| kind.path == Some(path)) {
+        "is where another format is"
     } else {
         return Ok(());
     };
@@ -170,7 +226,7 @@ mod tests {
         for path in ["/metrics", "/", "/a/b-c_d.e~1", "/metrics/", "/-", "/-healthy"] {
             assert!(check_path(path).is_ok(), "{path}");
         }
-        for path in ["", "metrics", "/{a}", "/*", "/a b", "/é", "/-/ready", "/-/", "/a?b", "/%20"] {
+        for path in ["", "metrics", "/{a}", "/*", "/a b", "/é", "/-/ready", "/-/", "/a?b", "/%20", "/json"] {
             let error = check_path(path).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{path}");
         }

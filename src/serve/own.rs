@@ -22,6 +22,24 @@ pub struct Names {
     pub stages: Vec<String>,
 }
 
+impl Names {
+    /// Calls `each` with every component that refused something, the reason, and how often.
+    pub(super) fn refusals(&self, posted: &Posted<'_>, mut each: impl FnMut(&str, &'static str, u64)) {
+        let Posted { flow, accounts } = posted;
+        let mut component = |component: &str, refusals: &Refusals| {
+            refusals.iter().for_each(|(reason, times)| each(component, reason.reason(), times));
+        };
+        component("source", &flow.source);
+        component("decode", &flow.decode);
+        for (stage, (refusals, _)) in self.stages.iter().zip(&flow.stages) {
+            component(&format!("stage {stage}"), refusals);
+        }
+        for (account, refusals) in accounts.iter().zip(&flow.metrics) {
+            component(&account.family().name, refusals);
+        }
+    }
+}
+
 /// What is shown of the program itself at one moment.
 pub struct Own<'o> {
     /// By pipeline.
@@ -73,20 +91,10 @@ impl Own<'_> {
             "What a source, decoder, stage or metric refused or had to mend.",
             &labels,
         );
-        for (names, Posted { flow, accounts }) in self.names.iter().zip(posted) {
-            let mut component = |component: &str, refusals: &Refusals| {
-                for (reason, times) in refusals.iter() {
-                    page.count(&[&names.pipeline, component, reason.reason()], times);
-                }
-            };
-            component("source", &flow.source);
-            component("decode", &flow.decode);
-            for (stage, (refusals, _)) in names.stages.iter().zip(&flow.stages) {
-                component(&format!("stage {stage}"), refusals);
-            }
-            for (account, refusals) in accounts.iter().zip(&flow.metrics) {
-                component(&account.family().name, refusals);
-            }
+        for (names, posted) in self.names.iter().zip(posted) {
+            names.refusals(posted, |component, reason, times| {
+                page.count(&[&names.pipeline, component, reason], times);
+            });
         }
     }
 

@@ -1,50 +1,82 @@
-//! The answer to a scrape: the exposition in the format that the client prefers, sent chunk by chunk.
+//! The answer to a scrape: the exposition in the format and coding that the client prefers, sent chunk by chunk.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Server, plain};
-use crate::encode;
+use super::coding::Coding;
+use super::{Asked, Server, plain};
+use crate::encode::{self, Kind, Selection};
 
-/// Answers a scrape, or says to come back when too many are under way.
-pub async fn metrics(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
-    let Ok(permit) = Arc::clone(&server.scrapes).try_acquire_owned() else {
-        let busy =
-            plain(StatusCode::SERVICE_UNAVAILABLE, "Too many scrapes at once; try again in a second.\n");
-        return ([(header::RETRY_AFTER, "1")], busy).into_response();
-    };
-    let kind = encode::negotiate(accepted(&headers).as_deref());
+/// The parameters of a request, in order, each as often as it occurs.
+type Parameters = Query<Vec<(String, String)>>;
+
+/// The parameter that names a family to show, as other exporters have it.
+const NAME: &str = "name[]";
+
+/// Answers a scrape with the metrics in the format that the client prefers.
+pub async fn metrics(state: State<Arc<Server>>, parameters: Parameters, headers: HeaderMap) -> Response {
+    let kind = encode::negotiate(accepted(&headers, &header::ACCEPT).as_deref());
+    answer(kind, state, parameters, headers).await
+}
+
+/// Answers a scrape in this format, or says to come back when too many are under way.
+pub async fn answer(
+    kind: &'static Kind,
+    State(server): State<Arc<Server>>,
+    Query(parameters): Parameters,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(permit) = Arc::clone(&server.scrapes).try_acquire_owned() else { return busy() };
+    let names = parameters.into_iter().filter(|(name, _)| name == NAME).map(|(_, family)| family);
+    let asked = Asked { kind, families: Selection::of(names) };
+    let coding = Coding::negotiate(accepted(&headers, &header::ACCEPT_ENCODING).as_deref());
     // The permit goes along: the work goes on when the client does not wait for it.
-    let exposed = tokio::task::spawn_blocking(move || (server.exposition.expose(kind), permit)).await;
+    let exposed =
+        tokio::task::spawn_blocking(move || (coding.encode(server.exposition.expose(&asked)), permit)).await;
     match exposed {
-        Ok((chunks, permit)) => {
-            let headers = [
-                (header::CONTENT_TYPE, kind.content_type),
-                (header::VARY, "Accept"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (headers, Body::new(Chunks::new(chunks, permit))).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "a scrape failed");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "The scrape failed; the log says why.\n")
-        }
+        Ok((Ok(chunks), permit)) => respond(kind, coding, Chunks::new(chunks, permit)),
+        Ok((Err(error), _)) => failed(&error),
+        Err(error) => failed(&io::Error::other(error)),
     }
 }
 
-/// All `Accept` headers as one, which is what they mean.
-fn accepted(headers: &HeaderMap) -> Option<String> {
-    let all: Vec<&str> =
-        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+/// The answer when too many look at the ledger already.
+pub fn busy() -> Response {
+    let busy = plain(StatusCode::SERVICE_UNAVAILABLE, "Too many scrapes at once; try again in a second.\n");
+    ([(header::RETRY_AFTER, "1")], busy).into_response()
+}
+
+fn respond(kind: &Kind, coding: Coding, chunks: Chunks) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind.content_type),
+        (header::VARY, "Accept, Accept-Encoding"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let mut response = (headers, Body::new(chunks)).into_response();
+    if let Some(token) = coding.token() {
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(token));
+    }
+    response
+}
+
+fn failed(error: &io::Error) -> Response {
+    tracing::error!(%error, "a scrape failed");
+    plain(StatusCode::INTERNAL_SERVER_ERROR, "The scrape failed; the log says why.\n")
+}
+
+/// All headers of this name as one, which is what they mean.
+fn accepted(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let all: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!all.is_empty()).then(|| all.join(","))
 }
 

@@ -12,6 +12,7 @@ use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::model::batch::{Batch, Lane, Position};
 use crate::raw::fault::Faults;
+use crate::raw::mapping::Key;
 use crate::raw::node::Node;
 
 /// One kind of source, as written in a pipeline file.
@@ -23,6 +24,8 @@ pub struct Kind {
     pub help: &'static str,
     /// A source of this kind, as YAML.
     pub example: &'static str,
+    /// The keys of its body, where that is a mapping whose keys are not the user's.
+    pub keys: &'static [Key],
     /// The fields that it fills itself, in the order of [`Lane::fields`].
     pub fields: &'static [&'static str],
     /// Reads its body, the node after `name:`, null where it was written as a bare word.

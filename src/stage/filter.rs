@@ -17,6 +17,7 @@ pub(super) static KEEP: Kind = Kind {
     name: "keep",
     help: "Goes on only with the events for which the condition holds.",
     example: "- keep: level == \"ERROR\"\n",
+    keys: &[],
     build: |node: &Node, fields: &mut Fields, faults: &mut Faults| build(true, node, fields, faults),
 };
 
@@ -24,6 +25,7 @@ pub(super) static DROP: Kind = Kind {
     name: "drop",
     help: "Goes on without the events for which the condition holds.",
     example: "- drop: path == \"/healthz\"\n",
+    keys: &[],
     build: |node: &Node, fields: &mut Fields, faults: &mut Faults| build(false, node, fields, faults),
 };
 

@@ -9,6 +9,7 @@ use crate::model::event::Events;
 use crate::model::field::Fields;
 use crate::model::refused::Refusals;
 use crate::raw::fault::Faults;
+use crate::raw::mapping::Key;
 use crate::raw::node::Node;
 
 /// One kind of stage, as written in a pipeline file.
@@ -20,6 +21,8 @@ pub struct Kind {
     pub help: &'static str,
     /// A stage of this kind, as YAML.
     pub example: &'static str,
+    /// The keys of its body, where that is a mapping whose keys are not the user's.
+    pub keys: &'static [Key],
     /// Makes the stage from its body, the node after `name:`.
     pub build: fn(&Node, &mut Fields, &mut Faults) -> Option<Box<dyn Stage>>,
 }

@@ -23,6 +23,7 @@ pub(super) static KIND: Kind = Kind {
     name: "set",
     help: "Gives fields new values, computed by expressions.",
     example: "- set: {latency: latency_ms / 1000.0}\n",
+    keys: &[],
     build,
 };
 

@@ -17,14 +17,15 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-struct Block {
-    file: PathBuf,
-    line: usize,
-    language: String,
-    text: String,
+pub struct Block {
+    pub file: PathBuf,
+    pub line: usize,
+    pub language: String,
+    pub text: String,
 }
 
-fn blocks() -> Vec<Block> {
+/// Every block of code in README, CONTRIBUTING and docs.
+pub fn blocks() -> Vec<Block> {
     let mut files = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
     files.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
     let mut blocks: Vec<Block> = Vec::new();

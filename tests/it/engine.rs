@@ -38,8 +38,9 @@ fn plan(text: &str) -> Plan {
 
 fn exposition(ledger: &Ledger, format: &str) -> String {
     let kind = encode::KINDS.iter().find(|kind| kind.name == format).unwrap();
-    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
-    ledger.encode(Duration::from_secs(1000), &mut *encoder, &mut out, |posted, _, out| {
+    let now = Duration::from_secs(1000);
+    let (mut encoder, mut out) = ((kind.build)(now), Vec::new());
+    ledger.encode(now, &mut *encoder, &mut out, |posted, _, out| {
         for posted in posted {
             out.extend(format!("# {:?}\n", posted.flow).into_bytes());
         }

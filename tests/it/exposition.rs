@@ -1,5 +1,7 @@
 //! Whatever there is to show, every exposition is valid in its format and says what it should.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
@@ -10,51 +12,55 @@ use streamgauge::model::family::{Family, FamilyKind, MAX_QUANTILES, Reading};
 use streamgauge::model::series::SeriesKey;
 use streamgauge::model::sum::Sum;
 
-const CREATED: f64 = 1_700_000_000.25;
+pub const CREATED: f64 = 1_700_000_000.25;
+
+/// When the expositions happen.
+pub const AT: Duration = Duration::from_nanos(1_700_000_001_123_456_789);
 
 /// The quantiles of a summary.
-const LEVELS: [f64; 3] = [0.0, 0.5, 1.0];
+pub const LEVELS: [f64; 3] = [0.0, 0.5, 1.0];
 
 /// A family and its series, in terms that a test can make up.
 #[derive(Clone, Debug)]
-struct Case {
-    family: Family,
-    series: Vec<(Vec<String>, Numbers)>,
-    bounds: Vec<f64>,
+pub struct Case {
+    pub family: Family,
+    pub series: Vec<(Vec<String>, Numbers)>,
+    pub bounds: Vec<f64>,
 }
 
 /// What a series reads: the last of `values` for a gauge, their sum for a counter, `counts` for a histogram.
 #[derive(Clone, Debug)]
-struct Numbers {
-    values: Vec<f64>,
-    counts: Vec<u64>,
+pub struct Numbers {
+    pub values: Vec<f64>,
+    pub counts: Vec<u64>,
 }
 
 impl Numbers {
-    fn sum(&self) -> Sum {
+    pub fn sum(&self) -> Sum {
         let mut sum = Sum::ZERO;
         self.values.iter().filter(|value| value.is_finite()).for_each(|value| sum.add(value.abs()));
         sum
     }
 
-    fn gauge(&self) -> f64 {
+    pub fn gauge(&self) -> f64 {
         self.values.last().copied().unwrap_or(f64::NAN)
     }
 
-    fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// One of the values for each of [`LEVELS`], whatever quantile it is.
-    fn quantiles(&self) -> [f64; MAX_QUANTILES] {
+    pub fn quantiles(&self) -> [f64; MAX_QUANTILES] {
         let mut quantiles = [f64::NAN; MAX_QUANTILES];
         quantiles.iter_mut().zip(self.values.iter().cycle()).for_each(|(into, value)| *into = value.abs());
         quantiles
     }
 }
 
-fn encoded(cases: &[Case], kind: &encode::Kind) -> String {
-    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+/// What a format writes of these families.
+pub fn encoded(cases: &[Case], kind: &encode::Kind) -> String {
+    let (mut encoder, mut out) = ((kind.build)(AT), Vec::new());
     for Case { family, series, bounds } in cases {
         encoder.family(family, &mut out);
         for (labels, numbers) in series {
@@ -83,12 +89,12 @@ fn encoded(cases: &[Case], kind: &encode::Kind) -> String {
     String::from_utf8(out).unwrap()
 }
 
-fn format(name: &str) -> &'static encode::Kind {
+pub fn format(name: &str) -> &'static encode::Kind {
     KINDS.iter().find(|kind| kind.name == name).unwrap()
 }
 
 /// Label values that hurt: whatever has a meaning in either format, control characters, and all of Unicode.
-fn label_value() -> impl Strategy<Value = String> {
+pub fn label_value() -> impl Strategy<Value = String> {
     let hurtful = prop::sample::select(
         "\"\\\n\r\t\u{b}\u{c}\u{1}\u{7f}\u{85}\u{2028}\u{fffd}\u{feff}{},=# né😀+"
             .chars()
@@ -141,7 +147,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 /// Families with names of their own, as they have them in a program.
-fn cases() -> impl Strategy<Value = Vec<Case>> {
+pub fn cases() -> impl Strategy<Value = Vec<Case>> {
     prop::collection::vec(case(), 0..6).prop_map(|mut cases| {
         for (at, Case { family, .. }) in cases.iter_mut().enumerate() {
             let letter = char::from(b'a' + at as u8);
@@ -241,7 +247,7 @@ proptest! {
 }
 
 /// The same families in every run, many of them, with series that no two have in common.
-fn many() -> Vec<Case> {
+pub fn many() -> Vec<Case> {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut many: Vec<Case> = (0..400).map(|_| case().new_tree(&mut runner).unwrap().current()).collect();
     for (at, Case { family, .. }) in many.iter_mut().enumerate() {

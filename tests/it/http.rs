@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
 use streamgauge::base::shutdown::Shutdown;
-use streamgauge::encode;
-use streamgauge::serve::{self, Bytes, Exposition, Options, PipelineSummary};
+use streamgauge::encode::{self, Selection};
+use streamgauge::serve::{self, Asked, Exposition, MetricSummary, Options, PipelineSummary};
 
 /// An exposition that a test has in its hands.
 #[derive(Default)]
@@ -16,6 +16,8 @@ struct Shown {
     fails: bool,
     chunk: usize,
     gate: Gate,
+    /// What the last scrape asked for.
+    asked: Mutex<Option<Asked>>,
 }
 
 /// Holds scrapes back while it is closed.
@@ -49,11 +51,12 @@ impl Gate {
 }
 
 impl Exposition for Shown {
-    fn expose(&self, kind: &'static encode::Kind) -> Vec<Bytes> {
+    fn expose(&self, asked: &Asked) -> Vec<Vec<u8>> {
         assert!(!self.fails, "this exposition was told to fail");
         self.gate.pass();
-        let mut chunks = vec![Bytes::from(kind.name), Bytes::new(), Bytes::from_static(b" says 1\n")];
-        chunks.resize(3 + self.chunk, Bytes::from_static(&[b'#'; 1 << 16]));
+        *self.asked.lock().unwrap() = Some(asked.clone());
+        let mut chunks = vec![asked.kind.name.into(), Vec::new(), b" says 1\n".to_vec()];
+        chunks.resize(3 + self.chunk, vec![b'#'; 1 << 16]);
         chunks
     }
 
@@ -65,7 +68,12 @@ impl Exposition for Shown {
         vec![PipelineSummary {
             name: "orders <b>".to_owned(),
             source: "file /var/log/orders.log".to_owned(),
-            metrics: vec![("orders_total".to_owned(), "Orders & more.".to_owned())],
+            metrics: vec![MetricSummary {
+                name: "orders_total".to_owned(),
+                help: "Orders & more.".to_owned(),
+                ..MetricSummary::default()
+            }],
+            ..PipelineSummary::default()
         }]
     }
 }
@@ -131,7 +139,10 @@ impl Drop for Server {
 struct Response {
     status: u16,
     head: String,
+    /// Decompressed.
     body: String,
+    /// How many bytes of the body were sent.
+    sent: usize,
 }
 
 impl Response {
@@ -154,10 +165,26 @@ fn request(method: &str, path: &str, headers: &str) -> String {
 fn read(mut stream: TcpStream) -> Response {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let body = decompressed(&head, &bytes[end + 4..]);
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Response { status, head: head.to_owned(), body: body.to_owned() }
+    Response { status, head, body: String::from_utf8(body).unwrap(), sent: bytes.len() - end - 4 }
+}
+
+fn decompressed(head: &str, body: &[u8]) -> Vec<u8> {
+    if body.is_empty() {
+        return Vec::new();
+    }
+    if head.contains("content-encoding: gzip") {
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(body).read_to_end(&mut text).unwrap();
+        return text;
+    }
+    if head.contains("content-encoding: zstd") {
+        return zstd::decode_all(body).unwrap();
+    }
+    body.to_vec()
 }
 
 #[test]
@@ -177,8 +204,65 @@ fn a_scrape_gets_the_format_it_asks_for() {
         assert_eq!((response.status, response.body), (200, format!("{} says 1\n", kind.name)), "{accept}");
         let response = server.ask("GET", "/metrics", accept);
         assert_eq!(response.header("content-type"), Some(kind.content_type));
-        assert_eq!(response.header("vary"), Some("Accept"));
+        assert_eq!(response.header("vary"), Some("Accept, Accept-Encoding"));
         assert_eq!(response.header("content-length"), Some(response.body.len().to_string().as_str()));
+    }
+}
+
+#[test]
+fn a_scrape_is_compressed_as_the_client_prefers() {
+    let server = Server::with(Shown { chunk: 20, ..Shown::default() });
+    let whole = server.get("/metrics");
+    assert_eq!(whole.header("content-encoding"), None);
+    for (path, accepted, coding) in [
+        ("/metrics", "gzip", Some("gzip")),
+        ("/metrics", "gzip;q=0.5, zstd", Some("zstd")),
+        ("/metrics", "gzip;q=0, identity", None),
+        ("/metrics", "br", None),
+        ("/json", "zstd;q=0.1", Some("zstd")),
+        ("/influx", "deflate\r\nAccept-Encoding: gzip", Some("gzip")),
+    ] {
+        let response = server.ask("GET", path, &format!("Accept-Encoding: {accepted}\r\n"));
+        assert_eq!(response.header("content-encoding"), coding, "{accepted}");
+        assert_eq!(response.header("vary"), Some("Accept, Accept-Encoding"));
+        assert_eq!(response.header("content-length"), Some(response.sent.to_string().as_str()));
+        assert_eq!(response.body[6..].trim_start_matches(|c| c != '#').len(), 20 << 16);
+        assert!(coding.is_none() || response.sent < 20_000, "{} bytes", response.sent);
+    }
+}
+
+#[test]
+fn other_formats_have_paths_of_their_own() {
+    let server = Server::with(Shown::default());
+    for kind in encode::KINDS {
+        let Some(path) = kind.path else { continue };
+        // Whatever the client would rather have: who asks for the path wants this.
+        let response = server.ask("GET", path, "Accept: text/plain\r\n");
+        assert_eq!(
+            (response.status, response.body.as_str()),
+            (200, format!("{} says 1\n", kind.name).as_str())
+        );
+        assert_eq!(response.header("content-type"), Some(kind.content_type));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+#[test]
+fn families_are_selected_by_name() {
+    let shown = Arc::new(Shown::default());
+    let server = Server::start(Arc::clone(&shown), "/metrics");
+    for (query, names) in [
+        ("", &[][..]),
+        ("?name=a&nom[]=b", &[]),
+        ("?name[]=a", &["a"]),
+        ("?name%5B%5D=a&x=y&name%5b%5d=%62", &["a", "b"]),
+        ("?name[]=", &[""]),
+    ] {
+        for path in ["/metrics", "/json", "/influx"] {
+            assert_eq!(server.get(&format!("{path}{query}")).status, 200, "{query}");
+            let asked = shown.asked.lock().unwrap().take().unwrap();
+            assert_eq!(asked.families, Selection::of(names.iter().map(|name| (*name).to_owned())), "{query}");
+        }
     }
 }
 
@@ -225,6 +309,8 @@ fn the_landing_page_shows_the_pipelines_and_loads_nothing() {
     {
         assert!(page.body.contains(part), "{part}");
     }
+    let shown = Shown { reasons: vec!["The broker is away.".to_owned()], ..Shown::default() };
+    assert!(Server::with(shown).get("/").body.contains("The broker is away."));
     assert_eq!(server.get("/-/style.css").header("content-type"), Some("text/css; charset=utf-8"));
 }
 
@@ -269,6 +355,7 @@ fn a_ninth_scrape_is_asked_to_come_back() {
     let ninth = server.get("/metrics");
     ninth.check(503, "Too many scrapes at once; try again in a second.\n");
     assert_eq!(ninth.header("retry-after"), Some("1"));
+    assert_eq!(server.get("/").status, 503);
     server.get("/-/healthy").check(200, "streamgauge is healthy.\n");
 
     shown.gate.open();

@@ -158,6 +158,13 @@ fn endpoints_answer_as_promised() {
     assert!(running.get("/-/healthy", "").0.starts_with("HTTP/1.1 200"));
     assert!(running.get("/-/ready", "").0.starts_with("HTTP/1.1 200"));
     assert!(running.get("/", "").1.contains("lines_by_file_total"));
+    assert!(running.get("/json", "").0.contains("application/json"));
+    assert!(running.get("/influx", "").1.starts_with("lines_total value=0 "));
+    let (_, body) =
+        running.get("/metrics?name%5B%5D=lines_total&name[]=streamgauge_build_info&name[]=no", "");
+    let families: Vec<_> = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    assert_eq!(families, ["lines_total counter", "streamgauge_build_info gauge"]);
+    assert_eq!(running.get("/metrics?name[]=no", "").1, "");
     assert!(running.get("/nothing", "").0.starts_with("HTTP/1.1 404"));
     for own in [
         "streamgauge_build_info{",
@@ -212,6 +219,26 @@ fn check_names_what_is_valid() {
 }
 
 #[test]
+fn what_can_be_written_is_told() {
+    let said = |arguments: &[&str]| {
+        let output = streamgauge().args(arguments).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), said.concat())
+    };
+    let (code, list) = said(&["kinds"]);
+    assert!(code == Some(0) && list.contains("\n  histogram ") && list.contains("\n  file "), "{list}");
+    let (code, about) = said(&["kinds", "file"]);
+    assert!(
+        code == Some(0) && about.contains("\n  start_at: `beginning` or `end` (without it: end)\n"),
+        "{about}"
+    );
+    let (code, refusal) = said(&["kinds", "fil"]);
+    assert!(code == Some(1) && refusal.contains("did you mean `file`?"), "{refusal}");
+    let (code, schema) = said(&["schema"]);
+    assert!(code == Some(0) && serde_json::from_str::<serde_json::Value>(&schema).is_ok(), "{schema}");
+}
+
+#[test]
 fn an_address_in_use_is_said_clearly() {
     let folder = tempfile::tempdir().unwrap();
     let path = count(folder.path(), &folder.path().join("app.log"));
@@ -228,14 +255,19 @@ fn standard_input_is_counted_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let text = "source: stdin\nmetrics: [{counter: {name: lines_total, help: Lines.}}]\n";
     let path = write(folder.path(), "stdin.yaml", text);
-    for format in ["prometheus", "openmetrics"] {
+    for (format, says) in [
+        ("prometheus", "\nlines_total 4\n"),
+        ("openmetrics", "\nlines_total 4\n"),
+        ("json", "{\"labels\":{},\"value\":4,"),
+        ("influx", "lines_total value=4 "),
+    ] {
         let mut replay = streamgauge();
         replay.args(["replay", &path, "--format", format]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = replay.spawn().unwrap();
         child.stdin.take().unwrap().write_all(b"a\n\nb\r\nlast").unwrap();
         let output = child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(text.contains("lines_total 4\n"), "{text}");
+        assert!(text.contains(says), "{text}");
         assert_eq!(text.ends_with("# EOF\n"), format == "openmetrics");
     }
 }

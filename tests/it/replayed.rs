@@ -42,7 +42,7 @@ pub fn exposition(plan: &Plan, input: &[u8], format: &str, now: Duration) -> (St
     let pipelines = processors.iter_mut().map(|processor| processor.take()).collect();
     ledger.post(vec![Delta { positions: Vec::new(), pipelines }], now);
     let kind = encode::KINDS.iter().find(|kind| kind.name == format).unwrap();
-    let (mut encoder, mut out, mut flow) = ((kind.build)(), Vec::new(), Flow::default());
+    let (mut encoder, mut out, mut flow) = ((kind.build)(now), Vec::new(), Flow::default());
     ledger.encode(now, &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);
     (String::from_utf8(out).unwrap(), flow)
@@ -51,7 +51,7 @@ pub fn exposition(plan: &Plan, input: &[u8], format: &str, now: Duration) -> (St
 /// The exposition of a ledger in any format at `now`, without our own metrics.
 pub fn exposition_of(ledger: &Ledger, format: &str, now: Duration) -> String {
     let kind = encode::KINDS.iter().find(|kind| kind.name == format).unwrap();
-    let (mut encoder, mut out) = ((kind.build)(), Vec::new());
+    let (mut encoder, mut out) = ((kind.build)(now), Vec::new());
     ledger.encode(now, &mut *encoder, &mut out, |_, _, _| {});
     encoder.finish(&mut out);
     String::from_utf8(out).unwrap()

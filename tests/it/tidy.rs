@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["ledger"],
     &["engine", "config"],
-    &["serve", "demo"],
+    &["serve", "demo", "reference"],
     &["cli"],
     &["app"],
     &["main", "lib"],
@@ -173,7 +173,7 @@ const VARIANTS: &[(&str, &[&str])] = &[
     ("decode", &[]),
     ("stage", &[]),
     ("aggregate", &["book", "hdr", "laws", "shard", "sketch", "window"]),
-    ("encode", &["escape", "negotiate", "number", "sample", "sample_families"]),
+    ("encode", &["chunks", "escape", "negotiate", "number", "sample", "sample_families", "select"]),
 ];
 
 #[test]

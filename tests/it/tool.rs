@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 /// The program `name`, which Debian has in `package`. `None`: it is missing and the test is to be skipped.
 #[track_caller]
 pub fn program(name: &str, package: &str) -> Option<Command> {
-    let found = runs(Command::new(name).arg("--version"));
+    let found = ["--version", "version"].iter().any(|argument| runs(Command::new(name).arg(argument)));
     found.then(|| Command::new(name)).or_else(|| skip(&format!("`{name}`, of Debian's package {package}")))
 }
 

@@ -95,7 +95,7 @@ impl Display {
 
 /// The exposition of the families that are shown.
 fn some_families(page: &Page) -> Vec<u8> {
-    let mut selection = Selection { inner: (encode::KINDS[0].build)(), is_shown: false };
+    let mut selection = Selection { inner: (encode::KINDS[0].build)(page.clock.unix()), is_shown: false };
     let mut out = Vec::new();
     page.ledger.encode(page.clock.unix(), &mut selection, &mut out, |_, _, _| {});
     selection.finish(&mut out);

@@ -37,6 +37,7 @@ pub(super) static KIND: Kind = Kind {
     name: "file",
     help: "Follows files as lines are appended to them, through rotation by rename and by copy-truncate.",
     example: "source:\n  file:\n    include: [/var/log/nginx/access.log]\n",
+    keys: KEYS,
     fields: &["file.path"],
     read: |node: &Node, faults: &mut Faults| Some(Box::new(read(node, faults)?)),
 };
