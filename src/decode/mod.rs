@@ -1,8 +1,16 @@
 //! What a record says: decoders fill the fields that a pipeline uses. One file per kind, and their table.
 
+mod csv;
+mod grok; // `%{NAME:field}` in a regex
+mod grok_library; // the names it knows
 mod json;
+mod logfmt;
+mod pattern;
 mod regex;
 mod text;
+mod tsv;
+#[cfg(test)]
+mod trial; // one record through a decoder, for the variants' tests
 
 use bumpalo::Bump;
 
@@ -29,7 +37,8 @@ pub struct Kind {
 }
 
 /// Every kind of decoder.
-pub static KINDS: &[&Kind] = &[&json::KIND, &regex::KIND, &text::KIND];
+pub static KINDS: &[&Kind] =
+    &[&csv::KIND, &json::KIND, &logfmt::KIND, &pattern::KIND, &regex::KIND, &text::KIND, &tsv::KIND];
 
 /// A decoder as configured, before it is known which fields are wanted.
 pub trait Written: Send + Sync {
@@ -65,4 +74,20 @@ fn no_options(name: &str, node: &Node, faults: &mut Faults) -> Option<()> {
     }
     faults.add_with_help(node.place, format!("`{name}` has no options"), format!("write `decode: {name}`"));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_every_kind_is_one() {
+        for kind in KINDS {
+            let metrics = "metrics: [{counter: {name: lines_total, help: Lines.}}]";
+            let text = format!("source: stdin\n{}{metrics}\n", kind.example);
+            if let Err(faults) = crate::config::parse(&[("example.yaml", &text)], &|_| None) {
+                panic!("{}", faults.render(false));
+            }
+        }
+    }
 }

@@ -5,6 +5,16 @@
 //!   regex: '^(?P<time>\S+) (?P<level>[A-Z]+) (?P<service>\S+)'
 //! ```
 //!
+//! `%{IP:client}` in a pattern is a grok pattern, put in before anything else ([`grok`](super::grok)); own ones are
+//! defined beside the pattern:
+//!
+//! ```yaml
+//! decode:
+//!   regex:
+//!     pattern: '^%{TIMESTAMP_ISO8601:time} %{LOGLEVEL:level} order %{ORDER:order}'
+//!     patterns: {ORDER: '[A-Z]{2}\d+'}
+//! ```
+//!
 //! The syntax is that of Rust's `regex` crate, matched anywhere in the record. A pattern of ASCII characters
 //! matches bytes, so that `.` and `[^ ]` also match what is not UTF-8; one with other characters matches
 //! Unicode. A group that took no part in the match is a missing field.
@@ -14,21 +24,42 @@ use regex_automata::meta::{BuildError, Cache, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
 
+use super::grok::{self, Expanded};
 use super::{Decode, Kind, Written};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
 use crate::model::refused::{Refusals, Refused};
 use crate::model::value::Value;
 use crate::raw::fault::Faults;
-use crate::raw::node::Node;
+use crate::raw::mapping::{Key, Mapping};
+use crate::raw::node::{Node, NodeKind};
+use crate::raw::place::Text;
 
 pub(super) static KIND: Kind = Kind {
     name: "regex",
     help: "The named groups of a regular expression become fields; a record that does not match is refused.",
     example: "decode:\n  regex: '^(?P<time>\\S+) (?P<level>[A-Z]+) (?P<message>.*)'\n",
-    keys: &[],
+    keys: KEYS,
     read,
 };
+
+/// The keys of a regex that is more than a pattern.
+static KEYS: &[Key] = &[
+    Key {
+        name: "pattern",
+        wanted: "a regular expression, such as `'^%{IP:client} %{WORD:method}'`",
+        required: true,
+        help: "The expression, whose named groups and grok patterns become fields.",
+        default: None,
+    },
+    Key {
+        name: "patterns",
+        wanted: "a mapping of names to expressions",
+        required: false,
+        help: "Grok patterns of your own, each a name for `%{NAME}` and its expression.",
+        default: Some("{}"),
+    },
+];
 
 fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
     if node.is_null() {
@@ -39,35 +70,70 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
         );
         return None;
     }
-    let pattern = node.text_of("a pattern", faults)?;
-    let regex = match compile(&pattern.text) {
-        Ok(regex) => regex,
-        Err(error) => {
-            let (at, problem) = explain(&error);
-            let at = pattern.text.get(..at).map_or(0, |before| before.chars().count());
-            faults.add(pattern.part(at, 1), format!("the regex is not valid: {problem}"));
-            return None;
+    let before = faults.len();
+    let (pattern, own) = match &node.kind {
+        NodeKind::Map(_) => {
+            let keys = Mapping::read(node, KIND.name, &[KEYS], faults)?;
+            let pattern = keys.get("pattern").and_then(|node| node.text(faults));
+            let own = keys.get("patterns").map_or(Vec::new(), |node| definitions(node, faults));
+            (pattern, own)
         }
+        _ => (node.text(faults), Vec::new()),
     };
-    Some(Box::new(Pattern { regex }))
+    grok::check(&own, check_syntax, faults);
+    let expanded = grok::expand(pattern?, &own, faults)?;
+    if faults.len() > before {
+        return None;
+    }
+    match compile(&expanded.regex) {
+        Ok(regex) => Some(Box::new(Pattern { regex })),
+        Err((at, problem)) => {
+            faults.add(expanded.place(at), format!("the regex is not valid: {problem}"));
+            None
+        }
+    }
 }
 
-fn compile(pattern: &str) -> Result<Regex, Box<BuildError>> {
+/// The user's own patterns. One that is no text is reported and left out.
+fn definitions<'n>(node: &'n Node, faults: &mut Faults) -> Vec<(&'n Text, &'n Text)> {
+    let entries = node.entries("a mapping of names to expressions", faults).unwrap_or_default();
+    entries.iter().filter_map(|(name, node)| Some((name, node.text(faults)?))).collect()
+}
+
+/// Reports an own pattern that is not a regex by itself.
+fn check_syntax(expanded: &Expanded<'_>, faults: &mut Faults) {
+    let mut parser = regex_syntax::ParserBuilder::new();
+    let parser = parser.utf8(false).unicode(!expanded.regex.is_ascii());
+    let (at, problem) = match parser.build().parse(&expanded.regex) {
+        Ok(_) => return,
+        Err(error) => explain_syntax(&error),
+    };
+    faults.add(expanded.place(at), format!("the regex is not valid: {problem}"));
+}
+
+/// The regex, or the byte at which the pattern is wrong, and why.
+fn compile(pattern: &str) -> Result<Regex, (usize, String)> {
     let syntax = syntax::Config::new().utf8(false).unicode(!pattern.is_ascii());
     let config = Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20));
-    Regex::builder().syntax(syntax).configure(config).build(pattern).map_err(Box::new)
+    Regex::builder().syntax(syntax).configure(config).build(pattern).map_err(|error| explain(&error))
 }
 
-/// The byte at which the pattern is wrong, and why.
 fn explain(error: &BuildError) -> (usize, String) {
+    if let Some(error) = error.syntax_error() {
+        return explain_syntax(error);
+    }
+    match error.size_limit() {
+        Some(limit) => (0, format!("compiled it would be larger than {limit} bytes")),
+        None => (0, error.to_string()),
+    }
+}
+
+fn explain_syntax(error: &regex_syntax::Error) -> (usize, String) {
     use regex_syntax::Error;
-    match error.syntax_error() {
-        Some(Error::Parse(error)) => (error.span().start.offset, error.kind().to_string()),
-        Some(Error::Translate(error)) => (error.span().start.offset, error.kind().to_string()),
-        _ => match error.size_limit() {
-            Some(limit) => (0, format!("compiled it would be larger than {limit} bytes")),
-            None => (0, error.to_string()),
-        },
+    match error {
+        Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
+        Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
+        _ => (0, error.to_string()),
     }
 }
 
@@ -126,6 +192,81 @@ impl Decode for Matcher {
                 }
             }
             events.admit(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::trial;
+    use super::*;
+
+    /// What the fields `a` and `b` of a record are; `None` where it does not match.
+    #[track_caller]
+    fn check(regex: &str, record: &[u8], expected: Option<[Value<'_>; 2]>) {
+        let written = trial::read(&format!("regex: {regex}"));
+        let arena = Bump::new();
+        let found = trial::decode(&*written, &trial::fields(&["a", "b"]), record, &arena);
+        let expected = expected.map(|values| values.to_vec()).ok_or(Some(Refused::NoMatch));
+        assert_eq!(found, expected, "{}", record.escape_ascii());
+    }
+
+    #[test]
+    fn named_groups_are_fields() {
+        check(r"'(?P<a>\d+)(?<b>x)?'", b"..12x", Some([Value::Text(b"12"), Value::Text(b"x")]));
+        check(r"'(?P<a>\d+)(?<b>x)?'", b"12", Some([Value::Text(b"12"), Value::Missing]));
+        check(r"'^(?P<a>\d+)'", b" 12", None);
+        check("'^(?P<a>.*)$'", b"\xff", Some([Value::Text(b"\xff"), Value::Missing]));
+    }
+
+    #[test]
+    fn grok_patterns_are_fields() {
+        let [address, seconds] = [Value::Text(b"10.0.0.1"), Value::Text(b"-1.5")];
+        check("'^%{IP:a} .*%{NUMBER:b:float}$'", b"10.0.0.1 took -1.5", Some([address, Value::Text(b"5")]));
+        check("'^%{IP:a} took %{NUMBER:b:float}$'", b"10.0.0.1 took -1.5", Some([address, seconds]));
+        check("'^%{IP:a} took %{NUMBER:b:float}$'", b"10.0.0.256 took -1.5", None);
+        check("'é %{WORD:a}'", "é x".as_bytes(), Some([Value::Text(b"x"), Value::Missing]));
+    }
+
+    #[test]
+    fn own_patterns_stand_before_those_of_the_library() {
+        let regex = r"{pattern: '^%{ORDER:a} %{IP:b}$', patterns: {ORDER: '%{REGION}\d+', REGION: 'EU|US', IPV4: 'x'}}";
+        check(regex, b"US12 x", Some([Value::Text(b"US12"), Value::Text(b"x")]));
+        check(regex, b"US12 10.0.0.1", None);
+        check(regex, b"US12 ::1", Some([Value::Text(b"US12"), Value::Text(b"::1")]));
+        check(regex, b"EU x", None);
+    }
+
+    #[test]
+    fn a_type_changes_nothing() {
+        assert_eq!(trial::read("regex: '%{INT:n:int}'").known(), Some(vec!["n".to_owned()]));
+    }
+
+    #[track_caller]
+    fn check_fault(regex: &str, fault: &str) {
+        assert_eq!(trial::faults(&format!("regex: {regex}")), [fault]);
+    }
+
+    #[test]
+    fn faults_stand_where_they_are_written() {
+        check_fault("'é(%{IP:a}'", "10: the regex is not valid: unclosed group");
+        check_fault("'%{IP:a} +%{IP:a}'", "18: the regex is not valid: duplicate capture group name");
+        check_fault("'%{IP:a} (?P<a>x)'", "21: the regex is not valid: duplicate capture group name");
+        check_fault(
+            "{pattern: x, patterns: {A: 'é['}}",
+            "37: the regex is not valid: unclosed character class",
+        );
+        check_fault("'x%{IPX:a}'", "10: no pattern is called `IPX` (did you mean `IP`?)");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_decoded(record in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let written = trial::read("regex: '%{IPORHOST:a}.%{QS:b}|(?P<c>%{TIMESTAMP_ISO8601})'");
+            let arena = Bump::new();
+            trial::decode(&*written, &trial::fields(&["a", "b", "c"]), &record, &arena).ok();
         }
     }
 }

@@ -8,12 +8,18 @@ use std::fmt;
 pub enum Refused {
     /// The record is longer than `max_line_bytes`; it was skipped to its end.
     LineTooLong,
-    /// The record does not match the decoder's regex.
+    /// The record does not match the decoder's regex or pattern.
     NoMatch,
     /// The record is not one JSON document.
     InvalidJson,
     /// The record is JSON, but not an object.
     NotAnObject,
+    /// The record is not `key=value` pairs: an unclosed quote, a stray `=`, an unknown escape.
+    InvalidLogfmt,
+    /// The record has a quoted column that is not closed, or that goes on behind its closing quote.
+    InvalidCsv,
+    /// The record has more or fewer columns than the decoder was told.
+    WrongColumns,
     /// A field that is needed is not in the event, or is null.
     MissingField,
     /// A number was needed and the field is something else.
@@ -38,11 +44,14 @@ pub enum Refused {
 
 impl Refused {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Refused; 14] = [
+    pub const ALL: [Refused; 17] = [
         Refused::LineTooLong,
         Refused::NoMatch,
         Refused::InvalidJson,
         Refused::NotAnObject,
+        Refused::InvalidLogfmt,
+        Refused::InvalidCsv,
+        Refused::WrongColumns,
         Refused::MissingField,
         Refused::NotANumber,
         Refused::NotFinite,
@@ -62,6 +71,9 @@ impl Refused {
             Refused::NoMatch => "no_match",
             Refused::InvalidJson => "invalid_json",
             Refused::NotAnObject => "not_an_object",
+            Refused::InvalidLogfmt => "invalid_logfmt",
+            Refused::InvalidCsv => "invalid_csv",
+            Refused::WrongColumns => "wrong_columns",
             Refused::MissingField => "missing_field",
             Refused::NotANumber => "not_a_number",
             Refused::NotFinite => "not_finite",
@@ -79,12 +91,6 @@ impl Refused {
 /// How often each reason occurred in one component since it was last taken.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Refusals([u64; Refused::ALL.len()]);
-
-impl fmt::Debug for Refusals {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_map().entries(self.iter().map(|(refused, times)| (refused.reason(), times))).finish()
-    }
-}
 
 impl Refusals {
     /// Counts one refusal.
@@ -112,6 +118,13 @@ impl Refusals {
     /// The reasons that occurred, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (Refused, u64)> {
         Refused::ALL.into_iter().zip(self.0).filter(|(_, times)| *times > 0)
+    }
+}
+
+/// Only the reasons that occurred, by name.
+impl fmt::Debug for Refusals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_map().entries(self.iter().map(|(refused, times)| (refused.reason(), times))).finish()
     }
 }
 

@@ -58,7 +58,11 @@ fn body(section: &Section, entry: &Entry) -> (Value, bool) {
     if may_be_alone {
         schema["type"] = json!(["object", "null"]);
     }
-    (schema, may_be_alone)
+    match by_example(entry).0 {
+        // One that has keys, but whose example does without: it can be written either way.
+        short if short["type"].is_array() => (json!({"anyOf": [short, schema]}), may_be_alone),
+        _ => (schema, may_be_alone),
+    }
 }
 
 /// A mapping of these keys and no others.

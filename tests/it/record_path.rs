@@ -46,3 +46,30 @@ fn events_beyond_the_cap_are_recorded_without_allocation() {
     let counted = allocation_counter::measure(|| processors[0].process(&batch));
     assert_eq!(counted.count_total, 0);
 }
+
+#[test]
+fn a_regex_of_grok_patterns_is_recorded_without_allocation() {
+    let head = "decode: {regex: '^%{WORD:kind} %{URIPATH:path} %{INT:size:int}$'}\n";
+    check(head, |n| format!("K{} /p{} {n}", n % 5, n % 7));
+}
+
+#[test]
+fn logfmt_is_recorded_without_allocation() {
+    check("decode: logfmt\n", |n| {
+        format!(r#"level=info kind=K{} msg="say \"hi\"" path="/\"{}\"" size={n} cached"#, n % 5, n % 7)
+    });
+}
+
+#[test]
+fn a_pattern_is_recorded_without_allocation() {
+    let head = "decode: {pattern: '$kind [$_] \"$method $path\" $size'}\n";
+    check(head, |n| format!(r#"K{} [now] "GET /\"{}\"" {n}"#, n % 5, n % 7));
+}
+
+#[test]
+fn columns_are_recorded_without_allocation() {
+    let csv = "decode: {csv: {columns: [_, kind, path, size], header: skip}}\n";
+    check(csv, |n| format!(r#"1,K{},"/""{}""",{n}"#, n % 5, n % 7));
+    let tsv = "decode: {tsv: {columns: [kind, path, size], trim: true}}\n";
+    check(tsv, |n| format!("K{}\t /{} \t{n}", n % 5, n % 7));
+}
