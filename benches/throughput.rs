@@ -1,7 +1,7 @@
 //! How fast the whole program is: `streamgauge replay` on generated logs, beside `grep -c` and `wc -l`.
 //!
 //! ```sh
-//! cargo bench --bench throughput              # 100 MB of each log, five rounds
+//! cargo bench --bench throughput              # 100 MB of each log, seven rounds
 //! cargo bench --bench throughput -- --smoke   # 1 MB, one round: does it work, is every answer right
 //! ```
 //!

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::encode;
+use crate::raw::fault::listed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Turns streams of events into metrics.
@@ -76,10 +78,10 @@ impl Web {
 #[derive(Clone, Debug, Args)]
 pub struct EngineFlags {
     /// How many workers there are; each file stays on one. 0: one for each processor.
-    #[arg(long = "engine.workers", value_name = "N", default_value_t = 0)]
+    #[arg(long = "engine.workers", value_name = "N", default_value_t = 0, value_parser = workers)]
     pub workers: usize,
     /// The time between ticks, at which what the workers counted becomes visible. A scrape asks for one too.
-    #[arg(long = "engine.tick", value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    #[arg(long = "engine.tick", value_name = "DURATION", default_value = "1s", value_parser = tick)]
     pub tick: Duration,
 }
 
@@ -100,8 +102,8 @@ pub struct Replay {
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub input: PathBuf,
     /// The format of what is printed: one of the outputs that `streamgauge kinds` lists.
-    #[arg(long, value_name = "FORMAT", default_value = "prometheus")]
-    pub format: String,
+    #[arg(long, value_name = "FORMAT", default_value = "prometheus", value_parser = format)]
+    pub format: &'static encode::Kind,
 }
 
 /// What `kinds` is told.
@@ -186,6 +188,25 @@ fn listen_address(text: &str) -> Result<String, String> {
 
 fn telemetry_path(text: &str) -> Result<String, String> {
     crate::serve::check_path(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| *workers <= 1024);
+    workers.ok_or_else(|| "a whole number from 0 to 1024 is wanted".to_owned())
+}
+
+fn tick(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(10)..=Duration::from_secs(3600);
+    let tick = duration(text).ok().filter(|tick| range.contains(tick));
+    tick.ok_or_else(|| "a duration from 10ms to 1h is wanted".to_owned())
+}
+
+/// One of the outputs.
+fn format(text: &str) -> Result<&'static encode::Kind, String> {
+    encode::KINDS.iter().find(|kind| kind.name == text).copied().ok_or_else(|| {
+        let names = listed(encode::KINDS.iter().map(|kind| kind.name));
+        format!("the formats are {names}")
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

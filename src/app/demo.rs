@@ -89,8 +89,11 @@ async fn listen(web: &Web) -> anyhow::Result<(TcpListener, Option<&str>)> {
 }
 
 async fn stop_at_signal(stop: Shutdown) {
-    if let Err(error) = run::terminated().await {
-        tracing::error!(error = format!("{error:#}"), "signals cannot be heard, so the demo ends");
+    match run::Signals::new() {
+        Ok(mut signals) => signals.next().await,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "signals cannot be heard, so the demo ends")
+        }
     }
     stop.raise();
 }

@@ -9,7 +9,7 @@ use crate::engine::Ticker;
 use crate::ledger::Ledger;
 use crate::serve::own::{Names, Own};
 use crate::serve::{Asked, Exposition, PipelineSummary};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Process, Telemetry};
 
 /// Everything that is served.
 pub(super) struct Page {
@@ -34,6 +34,7 @@ impl Page {
         let names = plan.pipelines.iter().map(|pipeline| Names {
             pipeline: pipeline.name.clone(),
             source: pipeline.source_kind.name,
+            reads: pipeline.source.describe(),
             stages: pipeline.stages.iter().map(|stage| stage.name.clone()).collect(),
         });
         let names = names.collect();
@@ -50,7 +51,10 @@ impl Exposition for Page {
         // The ledger is held only while this writes to memory; compressing and sending come later.
         let (mut chunks, mut out) = (Chunks::new(&mut encoder), Vec::new());
         let uptime = now.as_secs_f64() - self.started;
-        let own = Own { names: &self.names, telemetry: &self.telemetry, started: self.started, uptime };
+        // Read before the ledger is held.
+        let process = Process::read();
+        let own =
+            Own { names: &self.names, telemetry: &self.telemetry, started: self.started, uptime, process };
         self.ledger
             .encode(now, &mut chunks, &mut out, |posted, encoder, out| own.encode(posted, encoder, out));
         chunks.finish(&mut out);

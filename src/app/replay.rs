@@ -1,6 +1,6 @@
 //! `replay`: reads an input to its end through one pipeline and prints the metrics.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,6 @@ use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::cli::Replay;
 use crate::config::PipelinePlan;
-use crate::encode;
 use crate::engine::{Engine, Options, Surroundings};
 use crate::pipeline::Flow;
 use crate::source::once::Once;
@@ -25,7 +24,6 @@ const QUEUE_BYTES: usize = 1 << 20;
 
 /// Replays the input and prints the metrics to standard output.
 pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
-    let format = format(&options.format)?;
     let plan = match super::load(std::slice::from_ref(&options.path)) {
         Ok(plan) => plan,
         Err(code) => return Ok(code),
@@ -58,21 +56,17 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     progress.end();
     engine.drain();
     result?;
-    let mut encoder = (format.build)(clock.unix());
+    let mut encoder = (options.format.build)(clock.unix());
     let (mut out, mut flow) = (Vec::new(), Flow::default());
     ledger.encode(now.unix(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);
-    std::io::stdout().lock().write_all(&out).context("cannot write to standard output")?;
+    match std::io::stdout().lock().write_all(&out) {
+        // Whoever reads has enough: `replay … | head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.context("cannot write to standard output")?,
+    }
     summarize(pipeline, &flow);
     Ok(ExitCode::SUCCESS)
-}
-
-fn format(name: &str) -> anyhow::Result<&'static encode::Kind> {
-    let names = || encode::KINDS.iter().map(|kind| kind.name);
-    encode::KINDS.iter().find(|kind| kind.name == name).copied().with_context(|| {
-        let known = names().collect::<Vec<_>>().join(", ");
-        format!("there is no format `{name}`, only {known}")
-    })
 }
 
 /// Says on standard error what came in and what was refused.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::page::Page;
 use crate::base::clock::Clock;
@@ -33,25 +33,50 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     };
     let runtime = runtime()?;
     let listener = runtime.block_on(listen(&options.web))?;
+    abort_on_panic();
     let running = Running::start(plan, &options.engine, Clock::system());
     let address = listener.local_addr().context("the address listened on is not known")?;
     tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::new()?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
         let options = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
         let server = tokio::spawn(serve::serve(listener, options, running.page(), stopped));
-        terminated().await?;
+        signals.next().await;
         tracing::info!("stopping: sources finish, everything is posted");
+        let end = async {
+            tokio::task::spawn_blocking(move || running.stop(GRACE)).await?;
+            drop(stop);
+            server.await??;
+            anyhow::Ok(ExitCode::SUCCESS)
+        };
         tokio::select! {
-            finished = tokio::task::spawn_blocking(move || running.stop(GRACE)) => finished?,
-            again = terminated() => return again.map(|()| ExitCode::FAILURE),
+            ended = end => ended,
+            () = signals.next() => Ok(ExitCode::FAILURE),
         }
-        drop(stop);
-        server.await??;
-        tracing::info!("stopped");
-        Ok(ExitCode::SUCCESS)
-    })
+    });
+    match &ended {
+        Ok(code) if *code == ExitCode::SUCCESS => tracing::info!("stopped"),
+        _ => tracing::error!("ended at once; what was read but not posted is not counted"),
+    }
+    // What still runs after a second signal is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Ends the process when one of the threads panics that everything hangs on: a worker, a source, the ticker. Without it
+/// the numbers would stand still, or be wrong, while everything looks well.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        let thread = std::thread::current();
+        if thread.name().is_some_and(|name| ["worker", "source", "ticker"].contains(&name)) {
+            tracing::error!(thread = thread.name(), "a thread panicked, the process ends");
+            std::process::abort();
+        }
+    }));
 }
 
 /// The runtime of the server. The record path does not run on it.
@@ -74,14 +99,27 @@ pub(super) async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
 }
 
 /// Waits for SIGTERM or SIGINT.
-pub(super) async fn terminated() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT. One that comes while nobody waits is not lost.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Hears signals from now on.
+    pub(super) fn new() -> anyhow::Result<Signals> {
+        let terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        Ok(Signals { terminate, interrupt })
     }
-    Ok(())
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Pipelines that run: their sources, and the engine.

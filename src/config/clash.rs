@@ -19,6 +19,19 @@ pub(super) fn check(pipelines: &[PipelinePlan], faults: &mut Faults) {
             );
         }
     }
+    let mut readers = BTreeMap::new();
+    for pipeline in pipelines.iter().filter(|pipeline| pipeline.source_kind.exclusive) {
+        let kind = pipeline.source_kind.name;
+        match readers.get(kind) {
+            None => drop(readers.insert(kind, &pipeline.name)),
+            Some(first) => {
+                let problem =
+                    format!("`{kind}` can have one reader, and pipeline `{first}` reads it already");
+                let help = "put the metrics of both into one pipeline";
+                faults.add_with_help(pipeline.place, problem, help);
+            }
+        }
+    }
     let mut seen: BTreeMap<String, &MetricPlan> = BTreeMap::new();
     for metric in pipelines.iter().flat_map(|pipeline| &pipeline.metrics) {
         let samples = metric.family.names();

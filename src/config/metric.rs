@@ -164,6 +164,16 @@ fn read_help(help: &Text, faults: &mut Faults) -> Option<String> {
     Some(help.text.trim().to_owned())
 }
 
+/// A field in a list of labels. One with an expression of its own is often written there, too.
+fn label_field<'n>(node: &'n Node, faults: &mut Faults) -> Option<&'n Text> {
+    if let NodeKind::Map(_) = node.kind {
+        let help = "write all labels as a mapping: `labels: {status: status, kind: expression}`";
+        faults.add_with_help(node.place, "expected a field, found a mapping", help);
+        return None;
+    }
+    node.text_of("a field", faults)
+}
+
 /// Labels with the programs of their values.
 fn read_labels(
     node: &Node,
@@ -180,11 +190,7 @@ fn read_labels(
             .collect()
     } else {
         let fields = node.list("a list of fields, or a mapping of labels to expressions", faults)?;
-        fields
-            .iter()
-            .filter_map(|field| field.text_of("a field", faults))
-            .map(|field| (field, field))
-            .collect()
+        fields.iter().filter_map(|field| label_field(field, faults)).map(|field| (field, field)).collect()
     };
     let mut labels = Vec::new();
     let mut whole = true;

@@ -27,8 +27,13 @@ pub fn load(paths: &[PathBuf], environment: Environment<'_>) -> Result<Plan, Fau
     let mut pipelines = Vec::new();
     for path in files(paths, &mut faults) {
         let name = path.display().to_string();
-        match fs::read_to_string(&path) {
-            Ok(text) => pipelines.extend(read(&path, &text, environment, &mut faults)),
+        match fs::read(&path).map(String::from_utf8) {
+            Ok(Ok(text)) => pipelines.extend(read(&path, &text, environment, &mut faults)),
+            Ok(Err(error)) => {
+                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+                faults.add_to_file(&name, format!("is not UTF-8, from line {line} on"));
+            }
             Err(error) => faults.add_to_file(&name, format!("cannot be read: {error}")),
         }
     }
@@ -87,7 +92,12 @@ fn files(paths: &[PathBuf], faults: &mut Faults) -> Vec<PathBuf> {
 
 fn folder(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
-    let is_pipeline = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+    let is_hidden =
+        |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let is_pipeline = |path: &PathBuf| {
+        let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        is_yaml && !is_hidden(path) && !path.is_dir()
+    };
     let mut files: Vec<_> = entries.iter().map(fs::DirEntry::path).filter(is_pipeline).collect();
     files.sort();
     Ok(files)

@@ -130,8 +130,14 @@ fn explain(error: &BuildError) -> (usize, String) {
 
 fn explain_syntax(error: &regex_syntax::Error) -> (usize, String) {
     use regex_syntax::Error;
+    use regex_syntax::hir::ErrorKind;
     match error {
         Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
+        Error::Translate(error) if *error.kind() == ErrorKind::UnicodeNotAllowed => {
+            let why =
+                "a pattern of ASCII characters matches bytes; write `(?u)` before what is to match Unicode";
+            (error.span().start.offset, why.to_owned())
+        }
         Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
         _ => (0, error.to_string()),
     }

@@ -50,7 +50,11 @@ impl Outlet for LaneOutlet {
             .unwrap_or_default()
     }
 
-    fn send(&mut self, batch: Batch) -> Result<(), Closed> {
+    fn send(&mut self, mut batch: Batch) -> Result<(), Closed> {
+        // A few lines do not hold a whole block's memory while they wait.
+        if batch.bytes.len() < batch.bytes.capacity() / 4 {
+            batch.bytes.shrink_to_fit();
+        }
         let worker = batch.lane.id.0 % self.queues.len() as u64;
         self.queues[worker as usize].push(batch)
     }

@@ -10,9 +10,17 @@ use crate::source::Closed;
 /// How many used buffers are kept for the sources to fill again.
 const SPARE: usize = 16;
 
+/// Larger buffers, in which a long line came, are not kept.
+const SPARE_BYTES: usize = 1 << 20;
+
+/// The memory that a batch takes while it waits.
+fn size(batch: &Batch) -> usize {
+    size_of::<Batch>() + batch.bytes.capacity()
+}
+
 /// Batches from any number of sources for one worker. A source waits while the queue is full.
 pub(super) struct Queue {
-    /// A batch is let in while fewer bytes than this wait, so at most this and one batch are held.
+    /// A batch is let in while batches of less memory than this wait, so at most this and one batch are held.
     limit: usize,
     /// Written by sources and the worker, by the ticker for `hand_over` only.
     state: Mutex<State>,
@@ -67,7 +75,7 @@ impl Queue {
         if state.closed {
             return Err(Closed);
         }
-        self.set_bytes(&mut state, |bytes| bytes + batch.bytes.len());
+        self.set_bytes(&mut state, |bytes| bytes + size(&batch));
         state.batches.push_back(batch);
         drop(state);
         self.work.notify_one();
@@ -84,7 +92,7 @@ impl Queue {
         let Some(batch) = state.batches.pop_front() else {
             return Work::End;
         };
-        self.set_bytes(&mut state, |bytes| bytes - batch.bytes.len());
+        self.set_bytes(&mut state, |bytes| bytes - size(&batch));
         drop(state);
         self.room.notify_all();
         Work::Batch(batch)
@@ -112,7 +120,7 @@ impl Queue {
     pub(super) fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let mut state = self.state();
-        if state.spare.len() < SPARE {
+        if state.spare.len() < SPARE && buffer.capacity() <= SPARE_BYTES {
             state.spare.push(buffer);
         }
     }
@@ -173,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_full_queue_makes_the_source_wait_until_there_is_room() {
-        let queue = Queue::new(3);
+        let one = size(&batch("four")) as u64;
+        let queue = Queue::new(one as usize);
         let fill = queue.fill();
         std::thread::scope(|scope| {
             let source = scope.spawn(|| {
@@ -183,7 +192,7 @@ mod tests {
             let mut got = 0;
             while let Work::Batch(batch) = queue.next() {
                 // What waits is at most the limit and one batch.
-                assert!(fill.load(Ordering::Relaxed) <= 3 + 4);
+                assert!(fill.load(Ordering::Relaxed) <= 2 * one);
                 got += batch.bytes.len();
             }
             assert_eq!(got, 400);

@@ -9,8 +9,8 @@ use crate::model::batch::{Batch, Lane, Position};
 use crate::pipeline::{Delta, Processor};
 
 /// Starts a worker on `queue`. It sends a delta for each hand-over that is requested, and a last one when the
-/// queue has ended. The channel holds one delta: the ticker takes each before it asks for the next, and the
-/// last one waits in the channel until the ticker comes for it.
+/// queue has ended. The channel holds two deltas, so that the worker never waits: one that was requested, which the
+/// ticker takes before it asks for the next, and the last one.
 pub(super) fn start(queue: Arc<Queue>, processors: Vec<Processor>) -> (JoinHandle<()>, Receiver<Delta>) {
     let (deltas, receiver) = sync_channel(2);
     let worker = Worker { queue, processors, positions: Vec::new(), deltas };

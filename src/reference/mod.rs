@@ -9,9 +9,13 @@ pub mod text;
 
 mod shape;
 
+use crate::aggregate;
 use crate::config::METRIC_KEYS;
+use crate::decode;
+use crate::encode;
 use crate::raw::mapping::Key;
-use crate::{aggregate, decode, encode, source, stage};
+use crate::source;
+use crate::stage;
 
 /// The kinds of one part of a pipeline.
 #[derive(Debug)]

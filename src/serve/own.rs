@@ -18,6 +18,8 @@ pub struct Names {
     pub pipeline: String,
     /// The kind of its source.
     pub source: &'static str,
+    /// What it reads, in a few words.
+    pub reads: String,
     /// Its stages, in order.
     pub stages: Vec<String>,
 }
@@ -50,6 +52,8 @@ pub struct Own<'o> {
     pub started: UnixSeconds,
     /// How long ago that was, in seconds.
     pub uptime: f64,
+    /// What the system says of the process.
+    pub process: Process,
 }
 
 impl Own<'_> {
@@ -61,7 +65,7 @@ impl Own<'_> {
         self.series(posted, &mut page);
         self.sources(&mut page);
         self.engine(&mut page);
-        process(&Process::read(), &mut page);
+        process(&self.process, &mut page);
     }
 
     fn flow(&self, posted: &[Posted<'_>], page: &mut Page<'_>) {

@@ -20,7 +20,7 @@ impl Names {
         self.refusals(posted, |component, reason, times| refused.push((component.to_owned(), reason, times)));
         PipelineSummary {
             name: self.pipeline.clone(),
-            source: self.source.to_owned(),
+            source: format!("{} {}", self.source, self.reads).trim_end().to_owned(),
             lanes,
             events: posted.flow.events,
             bytes: posted.flow.bytes,

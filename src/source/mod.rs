@@ -26,6 +26,8 @@ pub struct Kind {
     pub example: &'static str,
     /// The keys of its body, where that is a mapping whose keys are not the user's.
     pub keys: &'static [Key],
+    /// Whether only one pipeline can read it.
+    pub exclusive: bool,
     /// The fields that it fills itself, in the order of [`Lane::fields`].
     pub fields: &'static [&'static str],
     /// Reads its body, the node after `name:`, null where it was written as a bare word.
@@ -39,6 +41,11 @@ pub static KINDS: &[&Kind] = &[&file::KIND, &stdin::KIND];
 pub trait Written: Send + Sync {
     /// The source, ready to run.
     fn source(&self) -> Box<dyn Source>;
+
+    /// What it reads, in a few words for the landing page: the globs of files. Empty if its kind says it.
+    fn describe(&self) -> String {
+        String::new()
+    }
 }
 
 /// A source of records. It runs on a thread of its own and waits when its outlet does.

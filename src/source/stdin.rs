@@ -17,6 +17,7 @@ pub(super) static KIND: Kind = Kind {
     help: "Reads standard input to its end; the metrics stay.",
     example: "source: stdin\n",
     keys: &[],
+    exclusive: true,
     fields: &[],
     read,
 };

@@ -212,6 +212,7 @@ fn many_threads_may_ask_for_ticks_at_once() {
                 scope.spawn(|| (0..50).for_each(|_| engine.ticker().tick()));
             }
         });
-        assert!(engine.ticker().posted() <= 8 * 50, "requests share ticks");
+        // Threads that wait for the same tick share it, so the number is usually far below that of the requests.
+        assert!((50..=8 * 50).contains(&engine.ticker().posted()), "{} ticks", engine.ticker().posted());
     });
 }

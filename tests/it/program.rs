@@ -65,10 +65,25 @@ impl Running {
         assert_eq!(self.sample(name), value, "{name}");
     }
 
-    /// Sends SIGTERM and waits for the end: the exit status and what was logged.
-    pub fn terminate(mut self) -> (ExitStatus, String) {
+    /// Sends SIGTERM.
+    fn signal(&self) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits until a line of the log contains `text`.
+    pub fn wait_for_log(&mut self, text: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the program ended before it logged {text}");
+        }
+        line
+    }
+
+    /// Sends SIGTERM and waits for the end: the exit status and what was logged.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        self.signal();
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap(), log)
@@ -142,6 +157,27 @@ fn a_file_that_grows_is_counted_and_a_signal_drains() {
     let (status, log) = running.terminate();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("stopped"), "{log}");
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let lines: String = (0..9000).map(|n| format!("{n} {}\n", "x".repeat(900))).collect();
+    std::fs::write(&log, lines).unwrap();
+    let text = "source: {file: {include: [LOG], start_at: beginning}}\nmetrics:\n  - counter: {name: lines_total, help: Lines.}\n  - counter: {name: large_total, help: Lines., labels: {line: raw}}\n";
+    let text = text.replace("LOG", &log.display().to_string());
+    let mut running = Running::start(&[&write(folder.path(), "large.yaml", &text)]);
+    running.wait_for("lines_total", 9000.0);
+    // Someone who does not read the page that was asked for holds up the end.
+    let mut slow = TcpStream::connect(&running.address).unwrap();
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+    slow.read_exact(&mut [0; 1]).unwrap();
+    running.signal();
+    running.wait_for_log("stopping");
+    let (status, log) = running.terminate();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("ended at once"), "{log}");
 }
 
 #[test]

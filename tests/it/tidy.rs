@@ -54,9 +54,14 @@ fn sources() -> Vec<(PathBuf, String)> {
     rust_files(&src).into_iter().map(read).collect()
 }
 
-/// The lines before the tests of a file.
+/// The lines of a file without its tests: neither a module of tests within it, nor an item that is for tests only.
 fn code(text: &str) -> Vec<&str> {
-    text.lines().take_while(|line| *line != "#[cfg(test)]" && !line.starts_with("mod tests {")).collect()
+    let lines: Vec<_> = text.lines().collect();
+    let end = lines.iter().position(|line| line.starts_with("mod tests {")).unwrap_or(lines.len());
+    let is_declared =
+        |at: usize| lines.get(at).is_some_and(|line| line.starts_with("mod ") && line.ends_with(';'));
+    let for_tests = |at: usize| lines[at] == "#[cfg(test)]" && (is_declared(at + 1) || at + 1 == end);
+    (0..end).filter(|at| !for_tests(*at) && !(*at > 0 && for_tests(at - 1))).map(|at| lines[at]).collect()
 }
 
 /// `src/engine/queue.rs` belongs to `engine`.
@@ -74,6 +79,7 @@ fn layer(module: &str) -> usize {
 /// The modules that a line of code names as `crate::module`.
 fn imports(line: &str) -> Vec<String> {
     let line = line.split("//").next().unwrap();
+    assert!(!line.contains("crate::{"), "one `use` for each module, so that this can be read: {line}");
     let name =
         |rest: &str| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
     line.split("crate::").skip(1).map(name).filter(|name| !name.is_empty()).collect()

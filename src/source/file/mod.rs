@@ -38,6 +38,7 @@ pub(super) static KIND: Kind = Kind {
     help: "Follows files as lines are appended to them, through rotation by rename and by copy-truncate.",
     example: "source:\n  file:\n    include: [/var/log/nginx/access.log]\n",
     keys: KEYS,
+    exclusive: false,
     fields: &["file.path"],
     read: |node: &Node, faults: &mut Faults| Some(Box::new(read(node, faults)?)),
 };
@@ -187,6 +188,10 @@ pub enum StartAt {
 impl Written for Options {
     fn source(&self) -> Box<dyn Source> {
         Box::new(Files::new(self).expect("the globs were checked when they were read"))
+    }
+
+    fn describe(&self) -> String {
+        self.include.join(", ")
     }
 }
 
