@@ -1,7 +1,7 @@
 //! What was written: YAML files as nodes with their places, and the faults found in them.
 //!
 //! Knows shapes and places only. What the words mean is decided by whoever reads the nodes: text becomes a
-//! [`Node`](node::Node) with [`parse`], a mapping is read against its table of [`Key`](mapping::Key)s, and every
+//! [`Node`](node::Node) with [`parse`](fn@parse), a mapping is read against its table of [`Key`](mapping::Key)s, and every
 //! fault on the way lands in [`Faults`](fault::Faults), so that a user sees all of them at once.
 
 mod entries; // a mapping while it is parsed

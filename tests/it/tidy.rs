@@ -61,7 +61,7 @@ fn code(text: &str) -> Vec<&str> {
     let is_declared =
         |at: usize| lines.get(at).is_some_and(|line| line.starts_with("mod ") && line.ends_with(';'));
     let for_tests = |at: usize| lines[at] == "#[cfg(test)]" && (is_declared(at + 1) || at + 1 == end);
-    (0..end).filter(|at| !for_tests(*at) && !(*at > 0 && for_tests(at - 1))).map(|at| lines[at]).collect()
+    (0..end).filter(|at| !(for_tests(*at) || *at > 0 && for_tests(at - 1))).map(|at| lines[at]).collect()
 }
 
 /// `src/engine/queue.rs` belongs to `engine`.
