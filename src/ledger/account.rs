@@ -36,6 +36,8 @@ pub struct Account {
     order: Vec<SeriesId>,
     /// The series that were forgotten at the last posting.
     forgotten: Vec<SeriesId>,
+    /// Whether it was logged that there is no room for more series.
+    warned: bool,
 }
 
 impl Account {
@@ -47,7 +49,7 @@ impl Account {
         lifetimes: Lifetimes,
     ) -> Account {
         let (keys, order, forgotten) = (Vec::new(), Vec::new(), Vec::new());
-        Account { family, directory, book, lifetimes, keys, order, forgotten }
+        Account { family, directory, book, lifetimes, keys, order, forgotten, warned: false }
     }
 
     /// The family that the account is exposed as.
@@ -105,7 +107,16 @@ impl Account {
         self.learn();
         let wanted = self.directory.take_turned_away();
         if wanted > 0 {
+            self.warn();
             self.forget(wanted, now);
+        }
+    }
+
+    /// Says once that events land in the overflow series; how many do is a metric.
+    fn warn(&mut self) {
+        if !std::mem::replace(&mut self.warned, true) {
+            let (metric, max_series) = (&self.family.name, self.directory.max_series());
+            tracing::warn!(metric, max_series, "no room for more series, events beyond go to `__overflow__`");
         }
     }
 
