@@ -9,7 +9,7 @@ use crate::aggregate::{Accepted, Changes, Shard, Stamp};
 use crate::decode::Decode;
 use crate::expr::Program;
 use crate::group::Group;
-use crate::model::batch::{Batch, Lane, Position};
+use crate::model::batch::{Batch, Ends, Lane, Position};
 use crate::model::event::Events;
 use crate::model::field::Slot;
 use crate::model::refused::{Refusals, Refused};
@@ -197,12 +197,26 @@ impl Processor {
         let stamp = Stamp(self.order.fetch_add(1, Ordering::Relaxed));
         self.flow.bytes += batch.bytes.len() as u64;
         self.flow.source.merge(&batch.refused);
-        let mut rest = batch.bytes.as_slice();
-        while !rest.is_empty() {
-            let mut records = [&[][..]; CHUNK];
-            let (count, taken) = split(rest, &mut records);
-            self.chunk(&records[..count], &batch.lane, stamp);
-            rest = &rest[taken..];
+        let mut records = [&[][..]; CHUNK];
+        match &batch.ends {
+            Ends::Newlines => {
+                let mut rest = batch.bytes.as_slice();
+                while !rest.is_empty() {
+                    let (count, taken) = split(rest, &mut records);
+                    self.chunk(&records[..count], &batch.lane, stamp);
+                    rest = &rest[taken..];
+                }
+            }
+            Ends::At(ends) => {
+                let mut start = 0;
+                for ends in ends.chunks(CHUNK) {
+                    for (record, end) in records.iter_mut().zip(ends) {
+                        *record = without_line_end(&batch.bytes[start..*end]);
+                        start = *end;
+                    }
+                    self.chunk(&records[..ends.len()], &batch.lane, stamp);
+                }
+            }
         }
     }
 
@@ -240,6 +254,10 @@ impl Processor {
             metrics: self.metrics.iter_mut().map(Metric::take).collect(),
         }
     }
+}
+
+fn without_line_end(record: &[u8]) -> &[u8] {
+    record.strip_suffix(b"\n").map_or(record, |line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 /// Splits the next records off `bytes`, without their line ends: how many, and how many bytes they took.

@@ -40,10 +40,9 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
         .fields
         .iter()
         .map(|field| if *field == "file.path" { path() } else { [].into() });
-    let source = Once::open(&options.input, fields.collect(), Arc::clone(&read))
+    let source = Once::open(&options.input, pipeline.source.framing(), fields.collect(), Arc::clone(&read))
         .with_context(|| format!("cannot read {}", options.input.display()))?;
     let clock = Clock::system();
-    let now = clock.clone();
     let ledger = Arc::new(plan.ledger(clock.unix()));
     let telemetry = Arc::new(Telemetry::default());
     let surroundings = Surroundings { ledger: Arc::clone(&ledger), telemetry, clock: clock.clone() };
@@ -55,10 +54,9 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     let result = Box::new(source).run(&mut outlet, &context);
     progress.end();
     engine.drain();
-    result?;
     let mut encoder = (options.format.build)(clock.unix());
     let (mut out, mut flow) = (Vec::new(), Flow::default());
-    ledger.encode(now.unix(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
+    ledger.encode(clock.unix(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);
     match std::io::stdout().lock().write_all(&out) {
         // Whoever reads has enough: `replay … | head`.
@@ -66,6 +64,8 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
         written => written.context("cannot write to standard output")?,
     }
     summarize(pipeline, &flow);
+    // What could be read of an input that cannot be read to its end is shown, and still it is a failure.
+    result?;
     Ok(ExitCode::SUCCESS)
 }
 

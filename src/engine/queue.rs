@@ -139,7 +139,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::batch::{Lane, LaneId, Position};
+    use crate::model::batch::{Ends, Lane, LaneId, Position};
     use crate::model::refused::Refusals;
 
     fn batch(bytes: &str) -> Batch {
@@ -149,6 +149,7 @@ mod tests {
         Batch {
             lane: Arc::new(lane),
             bytes,
+            ends: Ends::Newlines,
             end: Position::default(),
             refused: Refusals::default(),
             last: false,

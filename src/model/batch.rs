@@ -41,13 +41,25 @@ pub struct Witness {
     pub hash: u128,
 }
 
+/// Where the records of a batch end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ends {
+    /// At each newline, the last one perhaps at the end of the bytes.
+    #[default]
+    Newlines,
+    /// Behind these many bytes of the batch each, in order. A newline at the end of a record ends its last line.
+    At(Vec<usize>),
+}
+
 /// Whole records of one lane, in order.
 #[derive(Debug)]
 pub struct Batch {
     /// The lane they belong to.
     pub lane: Arc<Lane>,
-    /// The records, each ended by a newline, the last one perhaps by the end of the bytes.
+    /// The records, one after the other.
     pub bytes: Vec<u8>,
+    /// Where one ends and the next one starts.
+    pub ends: Ends,
     /// Where the lane stands once this batch is processed.
     pub end: Position,
     /// What the source itself refused on the way here.

@@ -1,13 +1,17 @@
 //! Where records come from: one file per kind of source, and the table of them.
 
+pub mod framing;
 pub mod once;
 
 mod block;
 mod file;
+mod multiline;
 mod stdin;
+mod unpack;
 
 use std::sync::Arc;
 
+use self::framing::Framing;
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::model::batch::{Batch, Lane, Position};
@@ -45,6 +49,11 @@ pub trait Written: Send + Sync {
     /// What it reads, in a few words for the landing page: the globs of files. Empty if its kind says it.
     fn describe(&self) -> String {
         String::new()
+    }
+
+    /// How it cuts a stream of bytes into records, for whoever stands in for it.
+    fn framing(&self) -> Framing {
+        Framing::default()
     }
 }
 

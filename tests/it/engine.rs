@@ -11,7 +11,7 @@ use streamgauge::config::{self, Plan};
 use streamgauge::encode;
 use streamgauge::engine::{Engine, Options, Surroundings};
 use streamgauge::ledger::Ledger;
-use streamgauge::model::batch::{Batch, Lane, LaneId, Position};
+use streamgauge::model::batch::{Batch, Ends, Lane, LaneId, Position};
 use streamgauge::model::refused::Refusals;
 use streamgauge::pipeline::Delta;
 use streamgauge::source::Outlet;
@@ -62,7 +62,14 @@ fn lane(id: u64) -> Arc<Lane> {
 fn batch(lane: &Arc<Lane>, lines: &[String]) -> Batch {
     let bytes = lines.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect();
     let end = Position { offset: lines.len() as u64, ..Position::default() };
-    Batch { lane: Arc::clone(lane), bytes, end, refused: Refusals::default(), last: false }
+    Batch {
+        lane: Arc::clone(lane),
+        bytes,
+        ends: Ends::Newlines,
+        end,
+        refused: Refusals::default(),
+        last: false,
+    }
 }
 
 /// Lines of few kinds and users, some of which do not decode or have no number.

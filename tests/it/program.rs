@@ -307,3 +307,46 @@ fn standard_input_is_counted_to_its_end() {
         assert_eq!(text.ends_with("# EOF\n"), format == "openmetrics");
     }
 }
+
+/// Replays an input of the program's own: whether it ended well, what it printed and what it logged.
+fn replay(pipeline: &str, input: &Path) -> (bool, String, String) {
+    let input = input.display().to_string();
+    let output = streamgauge().args(["replay", pipeline, "--input", &input]).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn compressed_inputs_are_replayed_and_truncated_ones_up_to_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = count(folder.path(), Path::new("/never.log"));
+    let lines: String = (0..100_000).map(|number| format!("line {number}\n")).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(lines.as_bytes()).unwrap();
+    let zstandard = zstd::stream::encode_all(lines.as_bytes(), 1).unwrap();
+    // The name does not matter.
+    let input = folder.path().join("input.log");
+    for packed in [gzip.finish().unwrap(), zstandard] {
+        std::fs::write(&input, &packed).unwrap();
+        let (well, shown, log) = replay(&pipeline, &input);
+        assert!(well && shown.contains("lines_total 100000\n"), "{shown}{log}");
+        std::fs::write(&input, &packed[..packed.len() / 2]).unwrap();
+        let (well, shown, log) = replay(&pipeline, &input);
+        let counted = shown.lines().find_map(|line| line.strip_prefix("lines_total ")).unwrap();
+        assert!(!well && counted.parse::<u64>().unwrap() > 10_000, "{shown}");
+        assert!(log.contains("cannot read") && log.contains("to its end"), "{log}");
+    }
+}
+
+#[test]
+fn a_replayed_file_has_the_records_of_the_pipelines_own_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "source: {file: {include: [/never.log], multiline: {continue: '^ '}}}
+metrics: [{counter: {name: records_total, help: Records., labels: {text: raw}}}]\n";
+    let pipeline = write(folder.path(), "records.yaml", text);
+    let input = write(folder.path(), "input.log", &("one\n at a\r\n at b\r\n".repeat(600) + "two"));
+    let (well, shown, log) = replay(&pipeline, Path::new(&input));
+    assert!(well, "{log}");
+    assert!(shown.contains("{text=\"one\\n at a\r\\n at b\"} 600\n"), "{shown}");
+    assert!(shown.contains("{text=\"two\"} 1\n"), "{shown}");
+}

@@ -147,7 +147,7 @@ fn the_schema_refuses_what_is_misspelt_or_missing() {
         "file_bad_start_at",
         "file_bad_sizes",
         "json_with_options",
-        "stdin_with_options",
+        "stdin_unknown_key",
         "regex_without_pattern",
         "max_series_out_of_range",
     ];

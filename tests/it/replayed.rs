@@ -6,7 +6,7 @@ use std::time::Duration;
 use streamgauge::config::{self, Plan};
 use streamgauge::encode;
 use streamgauge::ledger::Ledger;
-use streamgauge::model::batch::{Batch, Lane, LaneId, Position};
+use streamgauge::model::batch::{Batch, Ends, Lane, LaneId, Position};
 use streamgauge::model::refused::Refusals;
 use streamgauge::pipeline::{Delta, Flow};
 
@@ -21,7 +21,14 @@ pub fn batch(input: &[u8]) -> Batch {
     let fields = vec![b"input.log".to_vec().into_boxed_slice()];
     let lane = Lane { id: LaneId(0), pipeline: 0, key: "0".to_owned(), name: "0".to_owned(), fields };
     let (bytes, end) = (input.to_vec(), Position::default());
-    Batch { lane: Arc::new(lane), bytes, end, refused: Refusals::default(), last: false }
+    Batch {
+        lane: Arc::new(lane),
+        bytes,
+        ends: Ends::Newlines,
+        end,
+        refused: Refusals::default(),
+        last: false,
+    }
 }
 
 /// The text exposition, and what became of the events.

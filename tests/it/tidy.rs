@@ -175,7 +175,7 @@ fn nothing_has_a_name_that_says_nothing() {
 
 /// The folders whose files are variants, and the files in them that serve the variants instead.
 const VARIANTS: &[(&str, &[&str])] = &[
-    ("source", &["block", "once"]),
+    ("source", &["block", "framing", "multiline", "once", "unpack"]),
     ("decode", &["grok", "grok_library", "trial"]),
     ("stage", &[]),
     ("aggregate", &["book", "hdr", "laws", "shard", "sketch", "window"]),

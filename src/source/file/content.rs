@@ -1,4 +1,4 @@
-//! One content of a file, from its first byte to its last: reads whole lines as they come, and notices when
+//! One content of a file, from its first byte to its last: reads whole records as they come, and notices when
 //! the file holds something else.
 
 use std::fs::File;
@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use super::head::{FileId, Head, Stamp, read_at};
 use crate::base::backoff::Backoff;
 use crate::model::batch::{Lane, Position};
-use crate::source::block::{Cut, Limits, cut};
+use crate::source::block::{Cut, Look, Skip};
+use crate::source::framing::Framing;
 
 /// How many of the last bytes read are kept, to know a copy by.
 const TRAIL_BYTES: usize = 256;
@@ -27,7 +28,7 @@ pub struct Track {
     pub base: PathBuf,
     /// Its first bytes.
     pub head: Head,
-    /// The end of the last line read.
+    /// The end of the last record read.
     pub offset: u64,
     /// The last bytes before `offset`, where this process has read them.
     pub trail: Vec<u8>,
@@ -65,8 +66,8 @@ impl Track {
 /// What one read came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Lines are in the block, or too long ones were passed.
-    Lines(Cut),
+    /// Records are in the block, or too long ones were passed.
+    Records(Cut),
     /// Nothing to hand on yet, but there is more to read.
     More,
     /// Nothing more to read for now.
@@ -94,11 +95,13 @@ pub struct Content {
     /// Whether that file is a finished copy, made before the original was truncated.
     pub copy: bool,
     file: File,
-    /// Inside a line that is too long: how far its end was looked for.
-    skipped_to: Option<u64>,
+    /// Inside a record that is too long: how far its end was looked for, and whether that is inside a line.
+    skipping: Option<(u64, bool)>,
     /// Where the last read found nothing more.
     end: u64,
     readable: bool,
+    /// When the last record, which may have more lines, is taken for whole if nothing is added to it.
+    whole_at: Option<Duration>,
     /// What was seen when it was last looked at.
     before: Option<(u64, bool)>,
     backoff: Backoff,
@@ -107,10 +110,22 @@ pub struct Content {
 
 /// What a read found, before it is known whose bytes they are.
 enum Step {
-    Whole,
-    Skip { to: u64 },
-    Skipped { end: u64 },
-    End { at: u64 },
+    /// Whole records, with their bounds.
+    Whole(Vec<usize>),
+    /// Lines to which nothing was added for long.
+    Stale {
+        end: u64,
+    },
+    Skip {
+        to: u64,
+        inside: bool,
+    },
+    Skipped {
+        end: u64,
+    },
+    End {
+        at: u64,
+    },
 }
 
 impl Content {
@@ -118,16 +133,46 @@ impl Content {
     pub fn new(track: Track, id: FileId, file: File) -> Content {
         let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         let end = track.offset;
-        let (skipped_to, before, retry_at) = (None, None, Duration::ZERO);
-        Content { track, id, copy: false, file, skipped_to, end, readable: true, before, backoff, retry_at }
+        Content {
+            track,
+            id,
+            copy: false,
+            file,
+            skipping: None,
+            end,
+            readable: true,
+            whole_at: None,
+            before: None,
+            backoff,
+            retry_at: Duration::ZERO,
+        }
     }
 
     /// Whether a read may find something.
-    pub fn is_readable(&self) -> bool {
-        self.readable
+    pub fn is_readable(&self, now: Duration) -> bool {
+        (self.readable || self.is_stale(now)) && !self.is_paused(now)
     }
 
-    /// Whether its last line is there in part.
+    /// When a read may find something although nothing is written until then.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.whole_at.map(|whole_at| whole_at.max(self.retry_at))
+    }
+
+    fn is_stale(&self, now: Duration) -> bool {
+        self.whole_at.is_some_and(|whole_at| now >= whole_at)
+    }
+
+    /// A read may find something, as the file was written.
+    pub fn wake(&mut self) {
+        self.readable = true;
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether its last record is there in part, or may be.
     pub fn has_rest(&self) -> bool {
         self.end > self.track.offset
     }
@@ -143,49 +188,62 @@ impl Content {
         self.retry_at = now + self.backoff.failed();
     }
 
-    /// Reads the next lines into `block`, which is empty.
-    pub fn read(&mut self, block: &mut Vec<u8>, limits: Limits) -> io::Result<Outcome> {
-        let step = match self.skipped_to {
-            Some(at) => self.find_end_of_line(at, block, limits)?,
-            None => self.read_lines(block, limits)?,
+    /// Reads the next records into `block`, which is empty.
+    pub fn read(&mut self, block: &mut Vec<u8>, framing: &Framing, now: Duration) -> io::Result<Outcome> {
+        let step = match self.skipping {
+            Some(skipping) => self.find_end_of_record(skipping, block, framing)?,
+            None => self.read_records(block, framing, now)?,
         };
         // The file may have been truncated and written anew just before or during the read. The bytes are
         // this content's only if it still starts the same after they were read.
         if !self.track.head.verify(&self.file)? {
             self.readable = false;
+            self.whole_at = None;
             return Ok(Outcome::Nothing);
         }
         self.backoff.succeeded();
-        Ok(self.take(step, block, limits))
+        Ok(self.take(step, block, framing, now))
     }
 
-    fn read_lines(&self, block: &mut Vec<u8>, limits: Limits) -> io::Result<Step> {
+    fn read_records(&self, block: &mut Vec<u8>, framing: &Framing, now: Duration) -> io::Result<Step> {
         loop {
             let before = block.len();
             let at = self.track.offset + before as u64;
-            if self.read_block(at, block, limits)? == 0 {
-                return Ok(Step::End { at });
+            if self.read_block(at, block, framing)? == 0 {
+                let is_stale = self.is_stale(now) && at == self.end;
+                return Ok(if is_stale { Step::Stale { end: at } } else { Step::End { at } });
             }
-            if memchr::memrchr(b'\n', &block[before..]).is_some() {
-                return Ok(Step::Whole);
-            }
-            if block.len() > limits.max_line_bytes {
-                return Ok(Step::Skip { to: self.track.offset + block.len() as u64 });
+            match framing.look(block, before) {
+                Look::Whole(bounds) => return Ok(Step::Whole(bounds)),
+                Look::Overlong { from, inside } => {
+                    return Ok(Step::Skip { to: self.track.offset + from as u64, inside });
+                }
+                Look::Partial => {}
             }
         }
     }
 
-    fn find_end_of_line(&self, at: u64, block: &mut Vec<u8>, limits: Limits) -> io::Result<Step> {
-        let read = self.read_block(at, block, limits)?;
-        Ok(match memchr::memchr(b'\n', block) {
-            Some(newline) => Step::Skipped { end: at + newline as u64 + 1 },
-            None if read == 0 => Step::End { at },
-            None => Step::Skip { to: at + read as u64 },
-        })
+    fn find_end_of_record(
+        &self,
+        (from, inside): (u64, bool),
+        block: &mut Vec<u8>,
+        framing: &Framing,
+    ) -> io::Result<Step> {
+        loop {
+            let at = from + block.len() as u64;
+            if self.read_block(at, block, framing)? == 0 {
+                return Ok(Step::End { at });
+            }
+            match framing.skip(block, inside) {
+                Skip::Ends(end) => return Ok(Step::Skipped { end: from + end as u64 }),
+                Skip::Passes { to, inside } => return Ok(Step::Skip { to: from + to as u64, inside }),
+                Skip::Unknown => {}
+            }
+        }
     }
 
-    fn read_block(&self, at: u64, block: &mut Vec<u8>, limits: Limits) -> io::Result<usize> {
-        block.reserve_exact(limits.block_bytes.max(1));
+    fn read_block(&self, at: u64, block: &mut Vec<u8>, framing: &Framing) -> io::Result<usize> {
+        block.reserve_exact(framing.limits.block_bytes.max(1));
         loop {
             match rustix::io::pread(&self.file, spare_capacity(block), at) {
                 Err(Errno::INTR) => {}
@@ -194,26 +252,42 @@ impl Content {
         }
     }
 
-    fn take(&mut self, step: Step, block: &mut Vec<u8>, limits: Limits) -> Outcome {
+    fn take(&mut self, step: Step, block: &mut Vec<u8>, framing: &Framing, now: Duration) -> Outcome {
+        if !matches!(step, Step::End { .. }) {
+            self.whole_at = None;
+        }
         match step {
-            Step::Whole => {
-                self.remember(block);
-                let cut = cut(block, limits.max_line_bytes);
+            Step::Whole(bounds) => {
+                self.remember(block, bounds.last().copied());
+                let cut = framing.cut(block, &bounds);
                 self.track.offset += cut.taken as u64;
                 self.end = self.track.offset;
-                Outcome::Lines(cut)
+                Outcome::Records(cut)
             }
-            Step::Skip { to } => {
-                self.skipped_to = Some(to);
+            Step::Stale { end } => {
+                self.remember(block, None);
+                let cut = framing.cut_lines(block);
+                self.track.offset += cut.taken as u64;
+                self.end = end;
+                Outcome::Records(cut)
+            }
+            Step::Skip { to, inside } => {
+                self.skipping = Some((to, inside));
                 Outcome::More
             }
             Step::Skipped { end } => {
                 let taken = (end - self.track.offset) as usize;
-                self.pass_overlong(end);
+                self.go_to(end);
                 block.clear();
-                Outcome::Lines(Cut { taken, overlong: 1 })
+                Outcome::Records(Cut { taken, overlong: 1, ..Cut::default() })
             }
             Step::End { at } => {
+                if let Some(multiline) = &framing.multiline
+                    && at != self.end
+                {
+                    let has_line = self.skipping.is_none() && memchr::memchr(b'\n', block).is_some();
+                    self.whole_at = has_line.then(|| now + multiline.timeout);
+                }
                 self.end = at;
                 self.readable = false;
                 Outcome::Nothing
@@ -221,42 +295,39 @@ impl Content {
         }
     }
 
-    fn pass_overlong(&mut self, end: u64) {
-        self.skipped_to = None;
+    fn go_to(&mut self, end: u64) {
+        self.skipping = None;
         self.track.offset = end;
         self.track.trail.clear();
         self.end = end;
     }
 
-    /// Keeps the last of the whole lines that `block` starts with.
-    fn remember(&mut self, block: &[u8]) {
-        let whole = memchr::memrchr(b'\n', block).map_or(0, |newline| newline + 1);
+    /// Keeps the last bytes of what is taken of `block`: up to `end`, or its last newline.
+    fn remember(&mut self, block: &[u8], end: Option<usize>) {
+        let end = end.unwrap_or_else(|| memchr::memrchr(b'\n', block).map_or(0, |newline| newline + 1));
         let trail = &mut self.track.trail;
-        trail.extend_from_slice(&block[whole.saturating_sub(TRAIL_BYTES)..whole]);
+        trail.extend_from_slice(&block[end.saturating_sub(TRAIL_BYTES)..end]);
         trail.drain(..trail.len().saturating_sub(TRAIL_BYTES));
     }
 
-    /// Reads the last line, which nothing ends, into `block`, which is empty. To be called once it is known
+    /// Reads the last record, which nothing ends, into `block`, which is empty. To be called once it is known
     /// that nothing will be added to it.
-    pub fn read_rest(&mut self, block: &mut Vec<u8>, limits: Limits) -> io::Result<Outcome> {
-        let at = self.track.offset;
-        if self.skipped_to.is_some() {
-            self.pass_overlong(self.end);
-            return Ok(Outcome::Lines(Cut { taken: 0, overlong: 1 }));
-        }
-        let rest = (self.end - at) as usize;
-        *block = read_at(&self.file, at, rest)?;
+    pub fn read_rest(&mut self, block: &mut Vec<u8>, framing: &Framing) -> io::Result<Outcome> {
+        let from = self.skipping.map_or(self.track.offset, |(from, _)| from);
+        let rest = (self.end - from) as usize;
+        *block = read_at(&self.file, from, rest)?;
         if block.len() < rest || !self.track.head.verify(&self.file)? {
             block.clear();
             return Ok(Outcome::Nothing);
         }
-        self.track.offset = self.end;
-        self.track.trail.clear();
-        if rest > limits.max_line_bytes {
-            block.clear();
-            return Ok(Outcome::Lines(Cut { taken: rest, overlong: 1 }));
-        }
-        Ok(Outcome::Lines(Cut { taken: rest, overlong: 0 }))
+        let cut = match self.skipping {
+            Some((_, inside)) => framing.cut_rest_of_overlong(block, inside),
+            None => framing.cut_rest(block),
+        };
+        let taken = (self.end - self.track.offset) as usize;
+        self.go_to(self.end);
+        self.whole_at = None;
+        Ok(Outcome::Records(Cut { taken, ..cut }))
     }
 
     /// Looks at the file between reads.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::content::Track;
 use super::head::{FileId, Head};
 use crate::model::batch::{Batch, Lane, Position};
-use crate::model::refused::Refusals;
+use crate::source::block::Cut;
 use crate::source::{Closed, Outlet};
 
 /// How many contents of one inode have keys of their own before a number is used again. They follow each
@@ -76,12 +76,14 @@ impl Lanes {
     pub fn end(
         &mut self,
         track: &Track,
-        (bytes, refused): (Vec<u8>, Refusals),
+        (bytes, cut): (Vec<u8>, Cut),
         outlet: &mut dyn Outlet,
         now: Duration,
     ) -> Result<(), Closed> {
         let lane = Arc::clone(&track.lane);
-        outlet.send(Batch { lane, bytes, end: track.position(), refused, last: true })?;
+        let refused = cut.refused();
+        let (ends, end) = (cut.ends, track.position());
+        outlet.send(Batch { lane, bytes, ends, end, refused, last: true })?;
         outlet.lag(&track.lane, None);
         self.ended.push_back((now, track.lane.key.clone()));
         Ok(())

@@ -9,13 +9,16 @@
 //! ```
 //!
 //! [`paths`] finds the files, [`head`] tells one content from another, [`content`] reads one of them,
-//! [`tailer`] decides which contents there are, [`lanes`] and [`passed`] keep its books.
+//! [`tailer`] decides which contents there are, [`lanes`] and [`passed`] keep its books, [`wake`] says when
+//! there is something to read.
 
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::tailer::Tailer;
+use self::wake::Wake;
+use super::framing::{self, Framing};
 use super::{Closed, Context, Kind, Outlet, Source, SourceError, Written};
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
@@ -26,7 +29,9 @@ pub mod head;
 pub mod lanes;
 pub mod passed;
 pub mod paths;
+pub mod stranger;
 pub mod tailer;
+pub mod wake;
 
 #[cfg(test)]
 mod model_tests;
@@ -62,7 +67,8 @@ static KEYS: &[Key] = &[
         "[]",
     ),
     key("start_at", "`beginning` or `end`", "Where to begin in files that exist at the start.", "end"),
-    key("max_line_bytes", "a size, such as `1MiB`", "Longer lines are skipped and counted.", "1MiB"),
+    framing::MAX_LINE_BYTES,
+    framing::MULTILINE,
     key(
         "poll_interval",
         "a duration, such as `250ms`",
@@ -70,9 +76,6 @@ static KEYS: &[Key] = &[
         "250ms",
     ),
 ];
-
-/// A longer line would not fit the bound on memory.
-const MAX_LINE_BYTES: u64 = 64 << 20;
 
 fn read(node: &Node, faults: &mut Faults) -> Option<Options> {
     let keys = Mapping::read(node, "file", &[KEYS], faults)?;
@@ -83,17 +86,15 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Options> {
     let start_at = keys
         .get("start_at")
         .map_or(Some(default.start_at), |node| node.one_of("start position", &places, faults));
-    let max_line_bytes =
-        keys.get("max_line_bytes").map_or(Some(default.max_line_bytes), |node| line_bytes(node, faults));
+    let framing = framing::read(&keys, faults);
     let poll_interval =
         keys.get("poll_interval").map_or(Some(default.poll_interval), |node| interval(node, faults));
     Some(Options {
         include: include?,
         exclude: exclude?,
         start_at: start_at?,
-        max_line_bytes: max_line_bytes?,
+        framing: framing?,
         poll_interval: poll_interval?,
-        ..default
     })
 }
 
@@ -122,19 +123,6 @@ fn globs(node: &Node, wanted: bool, faults: &mut Faults) -> Option<Vec<String>> 
     read.into_iter().collect()
 }
 
-fn line_bytes(node: &Node, faults: &mut Faults) -> Option<usize> {
-    let bytes = node.bytes(faults)?;
-    if bytes == 0 || bytes > MAX_LINE_BYTES {
-        let found = node.found();
-        faults.add(
-            node.place,
-            format!("`max_line_bytes` is out of range: expected 1B to 64MiB, found {found}"),
-        );
-        return None;
-    }
-    Some(bytes as usize)
-}
-
 fn interval(node: &Node, faults: &mut Faults) -> Option<Duration> {
     let interval = node.duration(faults)?;
     if interval < Duration::from_millis(10) || interval > Duration::from_secs(3600) {
@@ -155,12 +143,10 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// Where to begin in files that exist at the start and that nothing is known of.
     pub start_at: StartAt,
-    /// The longest line that is handed on; longer ones are skipped and counted.
-    pub max_line_bytes: usize,
+    /// How much is read at once, and what a record is.
+    pub framing: Framing,
     /// The time between two looks at the directories.
     pub poll_interval: Duration,
-    /// How much is read at once.
-    pub block_bytes: usize,
 }
 
 impl Default for Options {
@@ -169,9 +155,8 @@ impl Default for Options {
             include: Vec::new(),
             exclude: Vec::new(),
             start_at: StartAt::End,
-            max_line_bytes: 1 << 20,
+            framing: Framing::default(),
             poll_interval: Duration::from_millis(250),
-            block_bytes: 256 << 10,
         }
     }
 }
@@ -193,6 +178,10 @@ impl Written for Options {
     fn describe(&self) -> String {
         self.include.join(", ")
     }
+
+    fn framing(&self) -> Framing {
+        self.framing.clone()
+    }
 }
 
 /// The source.
@@ -209,18 +198,43 @@ impl Files {
     }
 
     fn follow(&mut self, outlet: &mut dyn Outlet, context: &Context) -> Result<(), Closed> {
+        let mut wake = Wake::new(&context.shutdown, outlet);
+        let mut look_at = None;
         let mut next_scan = Duration::ZERO;
         while !context.shutdown.is_raised() {
             let now = context.clock.monotonic();
-            if now >= next_scan {
-                self.tailer.scan(outlet, now)?;
-                next_scan = context.clock.monotonic() + self.poll_interval;
+            let is_due = |at: Option<Duration>| at.is_some_and(|at| now >= at);
+            if now >= next_scan || is_due(look_at) {
+                if now >= next_scan {
+                    self.tailer.scan(outlet, now)?;
+                    next_scan = context.clock.monotonic() + self.poll_interval;
+                } else {
+                    self.tailer.look(outlet, now)?;
+                }
+                let (directories, files) = self.tailer.to_watch();
+                wake.watch(directories, files, outlet, now);
+                let took = context.clock.monotonic().saturating_sub(now);
+                look_at = self.hear(&mut wake, now + LOOK_PAUSE.max(took * 10));
             }
             if !self.tailer.read_some(outlet, now)? {
-                context.shutdown.wait(next_scan.saturating_sub(context.clock.monotonic()));
+                let due = look_at.into_iter().chain(self.tailer.deadline()).min();
+                wake.wait(due.map_or(next_scan, |due| due.min(next_scan)), context);
+                let appeared = self.hear(&mut wake, now);
+                look_at = look_at.or(appeared);
             }
         }
         Ok(())
+    }
+
+    /// Makes readable what was written, and says when to look at the directories if something appeared there.
+    fn hear(&mut self, wake: &mut Wake, look_at: Duration) -> Option<Duration> {
+        let news = wake.take();
+        if news.overflow {
+            self.tailer.wake_all();
+        } else if !news.written.is_empty() {
+            self.tailer.wake(&news.written);
+        }
+        (news.appeared || news.overflow).then_some(look_at)
     }
 }
 
@@ -231,6 +245,9 @@ impl Source for Files {
         self.follow(outlet, context).or(Ok(()))
     }
 }
+
+/// The shortest time from one look at the directories to the next.
+const LOOK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Every rotated file that still exists is held open, so as many files as the system allows are wanted.
 fn raise_file_limit() {

@@ -49,7 +49,10 @@ impl Passed {
     pub fn is_still_old(&mut self, id: FileId, stamp: Stamp, head: &Head) -> bool {
         let Some(entry) = self.0.get_mut(&id) else { return false };
         if entry.stamp.is_same_age(&stamp) && Head::fits(head, entry.head.witness()) {
-            entry.stamp = stamp;
+            // Whether what was a copy still is one has to be looked at again, until that is known.
+            if entry.reason == Reason::Old {
+                entry.stamp = stamp;
+            }
             return entry.reason == Reason::Old;
         }
         self.0.remove(&id);

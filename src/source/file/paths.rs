@@ -44,6 +44,8 @@ pub struct Listing {
     pub found: Vec<Found>,
     /// Paths that could not be looked at or are no regular files, with the reason.
     pub faults: Vec<(PathBuf, &'static str)>,
+    /// The directories that were looked into, or would have been if they were there.
+    pub directories: BTreeSet<PathBuf>,
 }
 
 /// Compiled include and exclude patterns.
@@ -92,9 +94,10 @@ impl Patterns {
         for walk in &self.walks {
             descend(PathBuf::new(), walk, &mut directories, &mut listing.faults);
         }
-        for directory in directories {
-            self.list_directory(&directory, &mut listing);
+        for directory in &directories {
+            self.list_directory(directory, &mut listing);
         }
+        listing.directories = directories;
         listing.found.sort_by(|a, b| b.included.cmp(&a.included).then_with(|| a.path.cmp(&b.path)));
         let mut seen = HashSet::new();
         listing.found.retain(|found| seen.insert(found.id));

@@ -1,24 +1,22 @@
 //! Follows the contents of files through rotation: one step looks at the directories, another reads.
 
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
+use std::collections::{BTreeSet, HashSet};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::OFlags;
-
 use super::content::{Condition, Content, Outcome, Track};
-use super::head::{FileId, Head, Stamp, read_at};
+use super::head::{FileId, Head};
 use super::lanes::{Lanes, Recalled};
 use super::passed::{Faults, Passed, Reason};
-use super::paths::{self, Found, Patterns};
+use super::paths::{self, Found, Listing, Patterns};
+use super::stranger::Stranger;
 use super::{Options, StartAt};
 use crate::model::batch::{Batch, Lane};
-use crate::model::refused::Refusals;
-use crate::source::block::{Cut, Limits};
+use crate::source::block::Cut;
+use crate::source::framing::Framing;
 use crate::source::{Closed, Outlet};
 
 /// For how many scans the copy of a truncated content is looked for.
@@ -29,7 +27,7 @@ const PATIENCE: u32 = 8;
 pub struct Tailer {
     patterns: Patterns,
     start_at: StartAt,
-    limits: Limits,
+    framing: Framing,
     contents: Vec<Content>,
     /// The files of the contents.
     ids: HashSet<FileId>,
@@ -41,6 +39,8 @@ pub struct Tailer {
     /// Included paths of which an earlier run has read something: what is new there is no old content.
     known: HashSet<PathBuf>,
     scanned: bool,
+    /// The directories that were looked into.
+    directories: BTreeSet<PathBuf>,
     /// Whose turn it is to be read.
     turn: usize,
     /// A buffer that the last read left empty.
@@ -54,22 +54,13 @@ struct Orphan {
     patience: u32,
 }
 
-/// An open file that is not among the contents.
-struct Stranger {
-    file: File,
-    id: FileId,
-    stamp: Stamp,
-    head: Head,
-}
-
 impl Tailer {
     /// Knows no file yet. Fails on a pattern that is not a valid glob.
     pub fn new(options: &Options) -> Result<Tailer, globset::Error> {
-        let (block_bytes, max_line_bytes) = (options.block_bytes, options.max_line_bytes);
         Ok(Tailer {
             patterns: Patterns::new(&options.include, &options.exclude)?,
             start_at: options.start_at,
-            limits: Limits { block_bytes, max_line_bytes },
+            framing: options.framing.clone(),
             contents: Vec::new(),
             ids: HashSet::new(),
             orphans: Vec::new(),
@@ -78,18 +69,16 @@ impl Tailer {
             faults: Faults::default(),
             known: HashSet::new(),
             scanned: false,
+            directories: BTreeSet::new(),
             turn: 0,
             spare: None,
         })
     }
 
-    /// Looks at the directories and at every open file: finds new contents, and the end of old ones.
+    /// Looks at the directories and at every open file: finds new contents, and the end of old ones. What is
+    /// known from two scans in a row, or only after several, counts on the time between them.
     pub fn scan(&mut self, outlet: &mut dyn Outlet, now: Duration) -> Result<(), Closed> {
-        let listing = self.patterns.list();
-        for (path, reason) in &listing.faults {
-            let from_start = !self.scanned && *reason == paths::UNREADABLE;
-            self.faults.report(path, reason, (now, from_start), outlet);
-        }
+        let listing = self.list(outlet, now);
         self.check_contents(&listing.found, outlet, now)?;
         self.ids = self.contents.iter().map(|content| content.id).collect();
         self.resume_known(&listing.found, outlet, now);
@@ -113,17 +102,55 @@ impl Tailer {
         Ok(())
     }
 
+    /// Looks at the directories between two scans, for files that have appeared.
+    pub fn look(&mut self, outlet: &mut dyn Outlet, now: Duration) -> Result<(), Closed> {
+        let listing = self.list(outlet, now);
+        self.resume_known(&listing.found, outlet, now);
+        // While the copy of a truncated content is looked for, a new file may be that.
+        if self.orphans.is_empty() {
+            for found in &listing.found {
+                self.meet(found, outlet, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, outlet: &mut dyn Outlet, now: Duration) -> Listing {
+        let mut listing = self.patterns.list();
+        for (path, reason) in &listing.faults {
+            let from_start = !self.scanned && *reason == paths::UNREADABLE;
+            self.faults.report(path, reason, (now, from_start), outlet);
+        }
+        self.directories = std::mem::take(&mut listing.directories);
+        listing
+    }
+
+    /// The directories in which files may appear, and the files that may be written.
+    pub fn to_watch(&self) -> (&BTreeSet<PathBuf>, impl Iterator<Item = (FileId, &File)>) {
+        (&self.directories, self.contents.iter().map(|content| (content.id, content.file())))
+    }
+
+    /// Says that these files were written.
+    pub fn wake(&mut self, written: &HashSet<FileId>) {
+        self.contents.iter_mut().filter(|content| written.contains(&content.id)).for_each(Content::wake);
+    }
+
+    /// Says that any file may have been written.
+    pub fn wake_all(&mut self) {
+        self.contents.iter_mut().for_each(Content::wake);
+    }
+
     /// Reads one block of the next file that has something to read; false if none has.
     pub fn read_some(&mut self, outlet: &mut dyn Outlet, now: Duration) -> Result<bool, Closed> {
         for _ in 0..self.contents.len() {
             self.turn = (self.turn + 1) % self.contents.len();
             let content = &mut self.contents[self.turn];
-            if !content.is_readable() || content.is_paused(now) {
+            if !content.is_readable(now) {
                 continue;
             }
             let mut block = self.spare.take().unwrap_or_else(|| outlet.buffer());
-            match content.read(&mut block, self.limits) {
-                Ok(Outcome::Lines(cut)) => {
+            match content.read(&mut block, &self.framing, now) {
+                Ok(Outcome::Records(cut)) => {
                     send(&mut content.track, block, cut, outlet)?;
                     return Ok(true);
                 }
@@ -140,6 +167,11 @@ impl Tailer {
             }
         }
         Ok(false)
+    }
+
+    /// When a read may find something although nothing is written until then.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.contents.iter().filter_map(Content::deadline).min()
     }
 
     fn check_contents(
@@ -207,9 +239,9 @@ impl Tailer {
         let mut rest = Default::default();
         if content.has_rest() && (finished || is_rotated_away(&content, found)) {
             let mut block = Vec::new();
-            match content.read_rest(&mut block, self.limits) {
-                Ok(Outcome::Lines(cut)) if finished => rest = (block, cut.refused()),
-                Ok(Outcome::Lines(cut)) => send(&mut content.track, block, cut, outlet)?,
+            match content.read_rest(&mut block, &self.framing) {
+                Ok(Outcome::Records(cut)) if finished => rest = (block, cut),
+                Ok(Outcome::Records(cut)) => send(&mut content.track, block, cut, outlet)?,
                 Ok(_) => return Ok(Some(content)),
                 Err(_) => {
                     outlet.error("file_read_failed");
@@ -343,9 +375,8 @@ impl Tailer {
         let Some(base) = found.bases.first() else { return Ok(()) };
         let was_there = self.faults.succeeded(&found.path) || !self.scanned;
         let skip = was_there && found.included && self.start_at == StartAt::End && !self.known.contains(base);
-        let size = stranger.stamp.size;
         let offset = if skip {
-            last_line(&stranger.file, size, self.limits.max_line_bytes).unwrap_or(size)
+            stranger.last_line(self.framing.limits.max_line_bytes).unwrap_or(stranger.stamp.size)
         } else {
             0
         };
@@ -406,29 +437,11 @@ impl Tailer {
     }
 }
 
-impl Stranger {
-    /// Opens a file; `None` if it is gone, or something else is in its place.
-    fn open(path: &Path) -> io::Result<Option<Stranger>> {
-        // If a FIFO takes the file's place, opening it must not wait for a writer.
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Ok(None);
-        }
-        let head = Head::read(&file)?;
-        Ok(Some(Stranger { id: FileId::of(&metadata), stamp: Stamp::of(&metadata), head, file }))
-    }
-}
-
 fn send(track: &mut Track, bytes: Vec<u8>, cut: Cut, outlet: &mut dyn Outlet) -> Result<(), Closed> {
     let (lane, end) = (Arc::clone(&track.lane), track.position());
     track.witnessed = end.witness.len;
-    let refused: Refusals = cut.refused();
-    outlet.send(Batch { lane, bytes, end, refused, last: false })
+    let refused = cut.refused();
+    outlet.send(Batch { lane, bytes, ends: cut.ends, end, refused, last: false })
 }
 
 /// Makes a content known to the ledger before anything of it is read, and by as many of its first bytes as there
@@ -446,16 +459,6 @@ fn is_rotated_away(content: &Content, found: &[Found]) -> bool {
 /// Whether the name of `found` is one that rotation may give to what was at `base`.
 fn is_sibling_of(found: &Found, base: &Path) -> bool {
     found.path != base && found.bases.iter().any(|former| former == base)
-}
-
-/// Where the line starts that reaches the end of the file; nowhere if it is too long.
-fn last_line(file: &File, size: u64, max_line_bytes: usize) -> Option<u64> {
-    let from = size.saturating_sub(max_line_bytes as u64);
-    let tail = read_at(file, from, (size - from) as usize).ok()?;
-    match memchr::memrchr(b'\n', &tail) {
-        Some(newline) => Some(from + newline as u64 + 1),
-        None => (from == 0).then_some(0),
-    }
 }
 
 fn fault(error: &io::Error) -> &'static str {

@@ -11,8 +11,10 @@ use super::tailer::Tailer;
 use super::{Files, Options, StartAt};
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
-use crate::model::batch::{Batch, Lane, LaneId, Position};
+use crate::model::batch::{Batch, Ends, Lane, LaneId, Position};
 use crate::model::refused::Refused;
+use crate::source::block::Limits;
+use crate::source::multiline::Multiline;
 use crate::source::{Closed, Context, Outlet, Source};
 
 /// An outlet that keeps the lines of each lane and holds each lane to its contract.
@@ -45,7 +47,7 @@ impl Outlet for Collector {
     }
 
     fn send(&mut self, batch: Batch) -> Result<(), Closed> {
-        let Batch { lane, bytes, end, refused, last } = batch;
+        let Batch { lane, bytes, ends, end, refused, last } = batch;
         assert!(!self.ended.contains(&lane.id), "a batch follows the last one of {}", lane.key);
         if let Some(before) = self.positions.insert(lane.key.clone(), end) {
             assert!(before.offset <= end.offset, "{} goes back", lane.key);
@@ -55,7 +57,18 @@ impl Outlet for Collector {
             self.positions.remove(&lane.key);
         }
         let text = String::from_utf8(bytes).unwrap();
-        self.lines.entry(lane.id).or_default().extend(text.lines().map(str::to_owned));
+        let lines = self.lines.entry(lane.id).or_default();
+        match ends {
+            Ends::Newlines => lines.extend(text.lines().map(str::to_owned)),
+            Ends::At(ends) => {
+                let starts = std::iter::once(&0).chain(&ends);
+                lines.extend(
+                    starts
+                        .zip(&ends)
+                        .map(|(start, end)| text[*start..*end].trim_end_matches('\n').to_owned()),
+                );
+            }
+        }
         self.overlong += refused.get(Refused::LineTooLong);
         Ok(())
     }
@@ -78,7 +91,7 @@ pub struct World {
     options: Options,
     tailer: Tailer,
     pub out: Collector,
-    now: Duration,
+    pub now: Duration,
 }
 
 impl World {
@@ -123,6 +136,11 @@ impl World {
     pub fn scan(&mut self) {
         self.now += Duration::from_secs(100);
         self.tailer.scan(&mut self.out, self.now).unwrap();
+    }
+
+    pub fn look(&mut self) {
+        self.tailer.look(&mut self.out, self.now).unwrap();
+        self.tailer.wake_all();
     }
 
     pub fn read_some(&mut self) -> bool {
@@ -431,7 +449,9 @@ fn faults_are_counted_at_growing_intervals() {
 
 #[test]
 fn overlong_line() {
-    let limits = |options: &mut Options| (options.max_line_bytes, options.block_bytes) = (10, 4);
+    let limits = |options: &mut Options| {
+        options.framing.limits = Limits { block_bytes: 4, max_line_bytes: 10 };
+    };
     let mut world = World::with(&["app.log"], limits);
     world.append("app.log", "0123456789\n");
     world.append("app.log", &"x".repeat(100));
@@ -448,6 +468,225 @@ fn overlong_line() {
     world.settle();
     assert_eq!(world.out.overlong, 3);
     assert_eq!(world.lines().len(), 2);
+}
+
+#[test]
+fn carriage_returns_and_nul_bytes_and_the_missing_last_newline() {
+    let mut world = World::new(&["app.log"]);
+    world.append("app.log", "one\r\n\r\nt\0wo\n\0\0\0\n\nlast");
+    world.settle();
+    world.check(&["", "", "\0\0\0", "one", "t\0wo"]);
+    world.delete("app.log");
+    world.settle();
+    world.check(&["", "", "\0\0\0", "last", "one", "t\0wo"]);
+}
+
+#[test]
+fn a_symbolic_link_that_is_turned_to_another_file() {
+    use std::os::unix::fs::symlink;
+    let mut world = World::new(&["current.log"]);
+    world.append("a.txt", "one\n");
+    world.append("b.txt", "two\n");
+    symlink(world.path("a.txt"), world.path("current.log")).unwrap();
+    world.turn();
+    world.append("a.txt", "late\n");
+    symlink(world.path("b.txt"), world.path("next")).unwrap();
+    world.rename("next", "current.log");
+    world.settle();
+    world.check(&["late", "one", "two"]);
+    world.append("b.txt", "three\n");
+    world.turn();
+    world.check(&["late", "one", "three", "two"]);
+    assert_eq!(world.out.errors, [] as [&str; 0]);
+}
+
+#[test]
+fn the_file_behind_a_symbolic_link_is_rotated() {
+    let mut world = World::new(&["link.log"]);
+    world.append("app.txt", "one\n");
+    std::os::unix::fs::symlink(world.path("app.txt"), world.path("link.log")).unwrap();
+    world.turn();
+    world.append("app.txt", "two\n");
+    world.rename("app.txt", "app.txt.1");
+    world.turn();
+    world.append("app.txt", "three\n");
+    world.settle();
+    world.check(&["one", "three", "two"]);
+}
+
+#[test]
+fn a_directory_takes_the_place_of_a_file_and_gives_it_back() {
+    let mut world = World::new(&["app.log"]);
+    world.append("app.log", "one\n");
+    world.turn();
+    world.append("app.log", "two\n");
+    world.rename("app.log", "app.log.1");
+    fs::create_dir(world.path("app.log")).unwrap();
+    world.settle();
+    world.check(&["one", "two"]);
+    fs::remove_dir(world.path("app.log")).unwrap();
+    world.append("app.log", "three\n");
+    world.settle();
+    world.check(&["one", "three", "two"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_for_a_while_is_read_from_where_it_was() {
+    use std::os::unix::fs::symlink;
+    let mut world = World::new(&["app.log"]);
+    world.append("app.txt", "one\n");
+    symlink(world.path("app.txt"), world.path("app.log")).unwrap();
+    world.turn();
+    // A loop of links: nobody can open it, not even root.
+    world.delete("app.log");
+    symlink(world.path("app.log"), world.path("app.log")).unwrap();
+    world.append("app.txt", "two\n");
+    world.settle();
+    assert!(world.out.errors.contains(&"file_unreadable"));
+    world.delete("app.log");
+    symlink(world.path("app.txt"), world.path("app.log")).unwrap();
+    world.append("app.txt", "three\n");
+    world.settle();
+    world.check(&["one", "three", "two"]);
+}
+
+#[test]
+fn an_inode_that_is_used_again_at_once() {
+    let mut world = World::new(&["app.log"]);
+    let mut wanted = Vec::new();
+    for number in 0..20 {
+        world.append("app.log", &format!("line {number:02}\n"));
+        world.turn();
+        world.delete("app.log");
+        // The file is closed, and its inode free, once it is known to be finished.
+        if number % 2 == 0 {
+            world.settle();
+        }
+        wanted.push(format!("line {number:02}"));
+    }
+    world.settle();
+    assert_eq!(world.lines(), wanted);
+    assert_eq!(world.open_lanes(), 0);
+}
+
+#[test]
+fn a_thousand_files_at_once() {
+    let mut world = World::new(&["*.log"]);
+    super::raise_file_limit();
+    let name = |file: usize| format!("{file}.log");
+    (0..1000).for_each(|file| world.append(&name(file), &format!("first of {file}\n")));
+    world.turn();
+    (0..1000).for_each(|file| world.append(&name(file), &format!("second of {file}\n")));
+    for file in (0..1000).step_by(2) {
+        world.rename(&name(file), &format!("{file}.log.1"));
+        world.append(&name(file), &format!("third of {file}\n"));
+    }
+    world.turn();
+    let mut wanted: Vec<_> = (0..1000)
+        .flat_map(|file| {
+            let third = (file % 2 == 0).then(|| format!("third of {file}"));
+            [Some(format!("first of {file}")), Some(format!("second of {file}")), third]
+        })
+        .flatten()
+        .collect();
+    wanted.sort();
+    assert_eq!(world.lines(), wanted);
+    assert_eq!(world.out.errors, [] as [&str; 0]);
+}
+
+fn with_stack_traces(timeout: u64) -> World {
+    World::with(&["app.log"], |options| {
+        options.framing.limits.block_bytes = 16;
+        options.framing.multiline = Some(Multiline::begun_by("^[A-Z]", Duration::from_secs(timeout), 40));
+    })
+}
+
+#[test]
+fn a_record_ends_where_the_next_one_begins() {
+    let mut world = with_stack_traces(1_000_000);
+    world.append("app.log", " before any\nOne\n at a\r\n at b\nTwo");
+    world.turn();
+    world.check(&[" before any"]);
+    world.append("app.log", "\n at c\n");
+    world.turn();
+    world.check(&[" before any", "One\n at a\r\n at b"]);
+    assert_eq!(world.out.positions.values().next().unwrap().offset, 29);
+    world.restart();
+    world.append("app.log", " at d\nThree\n");
+    world.turn();
+    world.check(&[" before any", "One\n at a\r\n at b", "Two\n at c\n at d"]);
+}
+
+#[test]
+fn a_record_to_which_nothing_is_added_is_handed_on_after_a_while() {
+    let mut world = with_stack_traces(150);
+    world.append("app.log", "One\n at a\n at");
+    world.turn();
+    world.turn();
+    world.check(&[]);
+    assert!(world.tailer.deadline().is_some_and(|deadline| deadline > world.now));
+    world.now += Duration::from_secs(100);
+    world.read();
+    world.check(&["One\n at a"]);
+    assert_eq!(world.tailer.deadline(), None);
+    world.append("app.log", " b\nTwo\n");
+    world.turn();
+    world.check(&[" at b", "One\n at a"]);
+}
+
+#[test]
+fn a_growing_record_is_not_handed_on() {
+    let mut world = with_stack_traces(150);
+    world.append("app.log", "One\n");
+    for _ in 0..5 {
+        world.append("app.log", " at\n");
+        world.turn();
+    }
+    world.check(&[]);
+    world.turn();
+    world.turn();
+    world.check(&["One\n at\n at\n at\n at\n at"]);
+}
+
+#[test]
+fn the_last_record_of_a_rotated_or_truncated_file_is_whole() {
+    let mut world = with_stack_traces(1_000_000);
+    world.append("app.log", "One\n at a\nTwo without an end");
+    world.turn();
+    world.rename("app.log", "app.log.1");
+    world.append("app.log", "Three\n at b\n");
+    world.settle();
+    world.check(&["One\n at a", "Two without an end"]);
+    world.copy("app.log", "app.log.2");
+    world.truncate("app.log");
+    world.append("app.log", "Four\n");
+    world.settle();
+    world.check(&["One\n at a", "Three\n at b", "Two without an end"]);
+    world.delete("app.log");
+    world.settle();
+    world.check(&["Four", "One\n at a", "Three\n at b", "Two without an end"]);
+}
+
+#[test]
+fn an_overlong_record_is_skipped_to_the_next_one() {
+    let mut world = with_stack_traces(1_000_000);
+    world.append("app.log", "One\n");
+    for _ in 0..5 {
+        world.append("app.log", " at 12345678\n");
+        world.turn();
+    }
+    world.append("app.log", &(" ".repeat(100) + "\n"));
+    world.turn();
+    assert_eq!((world.out.overlong, world.out.positions.values().next().unwrap().offset), (0, 0));
+    world.append("app.log", "Two\nThree");
+    world.append("app.log", &"e".repeat(100));
+    world.turn();
+    world.check(&["Two"]);
+    assert_eq!(world.out.overlong, 1);
+    world.delete("app.log");
+    world.settle();
+    world.check(&["Two"]);
+    assert_eq!(world.out.overlong, 2);
 }
 
 #[test]
@@ -534,7 +773,7 @@ fn copy_truncated_while_not_running() {
 
 #[test]
 fn a_huge_file_does_not_starve_others() {
-    let mut world = World::with(&["*.log"], |options| options.block_bytes = 4096);
+    let mut world = World::with(&["*.log"], |options| options.framing.limits.block_bytes = 4096);
     world.append("a.log", &"a long file\n".repeat(10_000));
     world.append("b.log", "b\n");
     world.scan();
