@@ -233,9 +233,8 @@ impl Processor {
         }
         self.decode.decode(records, &self.arena, &mut events, &mut self.flow.decode);
         for (stage, (refused, filtered)) in self.stages.iter_mut().zip(&mut self.flow.stages) {
-            let before = events.live();
             stage.apply(&mut events, &self.arena, refused);
-            *filtered += (before - events.live()) as u64;
+            *filtered += events.take_removed();
         }
         for (metric, refused) in self.metrics.iter_mut().zip(&mut self.flow.metrics) {
             metric.record(&events, &self.arena, stamp, refused);

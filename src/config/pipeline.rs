@@ -55,6 +55,9 @@ pub(super) fn plan(name: &str, node: &Node, faults: &mut Faults) -> Option<Pipel
     let own = source.as_ref().map_or(&[][..], |(kind, _)| kind.fields);
     // Without a decoder any name may come: its fault is reported, those that would follow from it are not.
     let mut fields = Fields::new(decode.as_ref().and_then(|decode| decode.known()), own);
+    if decode.as_ref().is_none_or(|decode| decode.has_lists()) {
+        fields = fields.with_lists();
+    }
     let stages = keys.get("stages").map_or(Some(Vec::new()), |node| read_stages(node, &mut fields, faults));
     let metrics = keys.get("metrics").and_then(|node| metric::read_all(node, &mut fields, faults));
     let (source_kind, source) = source?;

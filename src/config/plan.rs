@@ -90,7 +90,7 @@ impl PipelinePlan {
         Processor::new(
             self.layout(),
             self.decode.bind(&self.fields),
-            self.stages.iter().map(|stage| stage.stage.fork()).collect(),
+            self.stages.iter().map(|stage| stage.stage.fork(&self.fields)).collect(),
             self.metrics.iter().map(MetricPlan::metric).collect(),
         )
     }

@@ -45,6 +45,11 @@ pub trait Written: Send + Sync {
     /// The names that its events can have; `None` where any may come.
     fn known(&self) -> Option<Vec<String>>;
 
+    /// Whether it fills [`Field::List`](crate::model::field::Field::List), so that lists can be exploded.
+    fn has_lists(&self) -> bool {
+        false
+    }
+
     /// A decoder for one worker, which fills those of `fields` that it can.
     fn bind(&self, fields: &Fields) -> Box<dyn Decode>;
 }

@@ -20,9 +20,8 @@
 //! Unicode. A group that took no part in the match is a missing field.
 
 use bumpalo::Bump;
-use regex_automata::meta::{BuildError, Cache, Regex};
+use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
-use regex_automata::util::syntax;
 
 use super::grok::{self, Expanded};
 use super::{Decode, Kind, Written};
@@ -34,6 +33,7 @@ use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::{Node, NodeKind};
 use crate::raw::place::Text;
+use crate::raw::regex;
 
 pub(super) static KIND: Kind = Kind {
     name: "regex",
@@ -85,8 +85,8 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
     if faults.len() > before {
         return None;
     }
-    match compile(&expanded.regex) {
-        Ok(regex) => Some(Box::new(Pattern { regex })),
+    match regex::compile(&expanded.regex) {
+        Ok((regex, _)) => Some(Box::new(Pattern { regex })),
         Err((at, problem)) => {
             faults.add(expanded.place(at), format!("the regex is not valid: {problem}"));
             None
@@ -102,44 +102,8 @@ fn definitions<'n>(node: &'n Node, faults: &mut Faults) -> Vec<(&'n Text, &'n Te
 
 /// Reports an own pattern that is not a regex by itself.
 fn check_syntax(expanded: &Expanded<'_>, faults: &mut Faults) {
-    let mut parser = regex_syntax::ParserBuilder::new();
-    let parser = parser.utf8(false).unicode(!expanded.regex.is_ascii());
-    let (at, problem) = match parser.build().parse(&expanded.regex) {
-        Ok(_) => return,
-        Err(error) => explain_syntax(&error),
-    };
-    faults.add(expanded.place(at), format!("the regex is not valid: {problem}"));
-}
-
-/// The regex, or the byte at which the pattern is wrong, and why.
-fn compile(pattern: &str) -> Result<Regex, (usize, String)> {
-    let syntax = syntax::Config::new().utf8(false).unicode(!pattern.is_ascii());
-    let config = Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20));
-    Regex::builder().syntax(syntax).configure(config).build(pattern).map_err(|error| explain(&error))
-}
-
-fn explain(error: &BuildError) -> (usize, String) {
-    if let Some(error) = error.syntax_error() {
-        return explain_syntax(error);
-    }
-    match error.size_limit() {
-        Some(limit) => (0, format!("compiled it would be larger than {limit} bytes")),
-        None => (0, error.to_string()),
-    }
-}
-
-fn explain_syntax(error: &regex_syntax::Error) -> (usize, String) {
-    use regex_syntax::Error;
-    use regex_syntax::hir::ErrorKind;
-    match error {
-        Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
-        Error::Translate(error) if *error.kind() == ErrorKind::UnicodeNotAllowed => {
-            let why =
-                "a pattern of ASCII characters matches bytes; write `(?u)` before what is to match Unicode";
-            (error.span().start.offset, why.to_owned())
-        }
-        Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
-        _ => (0, error.to_string()),
+    if let Err((at, problem)) = regex::parse(&expanded.regex) {
+        faults.add(expanded.place(at), format!("the regex is not valid: {problem}"));
     }
 }
 

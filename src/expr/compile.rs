@@ -286,6 +286,11 @@ impl<'c, 's> Compiler<'c, 's> {
         }
     }
 
+    /// Compiles `expr` where only a field can stand.
+    pub(super) fn field(&mut self, expr: &IdedExpr) -> Option<Node> {
+        self.slot(expr).map(Node::Field)
+    }
+
     /// The slot of the field that `expr` names.
     fn slot(&mut self, expr: &IdedExpr) -> Option<Slot> {
         let steps = self.steps(expr)?;

@@ -28,6 +28,8 @@ use node::Node;
 use syntax::Syntax;
 use token::Tokens;
 
+pub use text::spell;
+
 /// A compiled expression. Clone it for every worker: a clone has regex caches of its own.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -49,6 +51,11 @@ pub fn compile_condition(source: &Text, fields: &mut Fields, faults: &mut Faults
 /// too. A text may turn out to be a number.
 pub fn compile_number(source: &Text, fields: &mut Fields, faults: &mut Faults) -> Option<Program> {
     compile_with(source, fields, faults, |compiler| compiler.number(&compiler.syntax.root))
+}
+
+/// Compiles an expression that must be just a field, such as `user.id` or `raw`: its slot.
+pub fn compile_field(source: &Text, fields: &mut Fields, faults: &mut Faults) -> Option<Slot> {
+    compile_with(source, fields, faults, |compiler| compiler.field(&compiler.syntax.root))?.slot()
 }
 
 fn compile_with(

@@ -36,7 +36,7 @@ fn value_of<'b>(field: &Field, event: &serde_json::Value, arena: &'b Bump) -> Va
     let path = match field {
         Field::Source(name) if name == "raw" => return Value::Text(b"the record"),
         Field::Source(name) if name == "file.path" => return Value::Text(b"/var/log/app.log"),
-        Field::Source(_) => return Value::Missing,
+        Field::Source(_) | Field::List(_) => return Value::Missing,
         Field::Event(path) => path,
     };
     let found = path.0.iter().try_fold(event, |value, step| match step {

@@ -140,7 +140,8 @@ fn size(text: &[u8]) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX)
 }
 
-fn spell<'b>(value: Value<'b>, arena: &'b Bump) -> Result<Value<'b>, Refused> {
+/// `value` as text, the way a label shows it; text stays as it is. A missing value is refused.
+pub fn spell<'b>(value: Value<'b>, arena: &'b Bump) -> Result<Value<'b>, Refused> {
     // Long enough for every i64, and for every float as they are written here.
     let mut buffer = [0u8; 40];
     let mut out = &mut buffer[..];

@@ -49,12 +49,14 @@ pub enum Field {
     Event(Path),
     /// The source: `raw`, `file.path` and the like, by its whole name.
     Source(String),
+    /// The decoder: the JSON text of the list at a path, for an `explode` stage.
+    List(Path),
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Field::Event(path) => path.fmt(out),
+            Field::Event(path) | Field::List(path) => path.fmt(out),
             Field::Source(name) => out.write_str(name),
         }
     }
@@ -79,13 +81,25 @@ pub struct Fields {
     known: Option<Vec<String>>,
     /// The names that the source itself fills, `raw` among them.
     source: Vec<String>,
+    /// Whether the decoder fills [`Field::List`].
+    lists: bool,
 }
 
 impl Fields {
     /// No field used yet. `known` closes the set of event fields; `source` names the source's own.
     pub fn new(known: Option<Vec<String>>, source: &[&str]) -> Fields {
         let source = std::iter::once(RAW).chain(source.iter().copied()).map(str::to_owned).collect();
-        Fields { used: Vec::new(), known, source }
+        Fields { used: Vec::new(), known, source, lists: false }
+    }
+
+    /// The same for a decoder that fills [`Field::List`].
+    pub fn with_lists(self) -> Fields {
+        Fields { lists: true, ..self }
+    }
+
+    /// Whether the decoder fills [`Field::List`].
+    pub fn has_lists(&self) -> bool {
+        self.lists
     }
 
     /// The slot of `field`, a new one on first use.

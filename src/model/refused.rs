@@ -22,6 +22,8 @@ pub enum Refused {
     WrongColumns,
     /// A field that is needed is not in the event, or is null.
     MissingField,
+    /// The field that is to be exploded is not a list.
+    NotAList,
     /// A number was needed and the field is something else.
     NotANumber,
     /// The number is NaN or infinite.
@@ -44,7 +46,7 @@ pub enum Refused {
 
 impl Refused {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Refused; 17] = [
+    pub const ALL: [Refused; 18] = [
         Refused::LineTooLong,
         Refused::NoMatch,
         Refused::InvalidJson,
@@ -53,6 +55,7 @@ impl Refused {
         Refused::InvalidCsv,
         Refused::WrongColumns,
         Refused::MissingField,
+        Refused::NotAList,
         Refused::NotANumber,
         Refused::NotFinite,
         Refused::Negative,
@@ -75,6 +78,7 @@ impl Refused {
             Refused::InvalidCsv => "invalid_csv",
             Refused::WrongColumns => "wrong_columns",
             Refused::MissingField => "missing_field",
+            Refused::NotAList => "not_a_list",
             Refused::NotANumber => "not_a_number",
             Refused::NotFinite => "not_finite",
             Refused::Negative => "negative",

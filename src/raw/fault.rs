@@ -50,10 +50,14 @@ impl Faults {
         self.add(Place::whole(file), problem);
     }
 
+    /// The name under which a file was kept; that of a pipeline file is its path.
+    pub fn name(&self, file: FileId) -> &str {
+        self.files.get(file.0).map_or("?", |(name, _)| name.as_str())
+    }
+
     /// A place as people write it: `file:line:column`.
     pub fn locate(&self, place: Place) -> String {
-        let name = self.files.get(place.file.0).map_or("?", |(name, _)| name.as_str());
-        format!("{name}:{}:{}", place.line, place.column)
+        format!("{}:{}:{}", self.name(place.file), place.line, place.column)
     }
 
     /// The faults found so far, in the order in which they were found.

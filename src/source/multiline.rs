@@ -12,14 +12,14 @@
 
 use std::time::Duration;
 
-use regex_automata::meta::{BuildError, Regex};
-use regex_automata::util::syntax;
+use regex_automata::meta::Regex;
 
 use super::block::{self, Cut, Look, Skip};
 use crate::model::batch::Ends;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::Node;
+use crate::raw::regex;
 
 const fn key(name: &'static str, wanted: &'static str, help: &'static str, default: &'static str) -> Key {
     Key { name, wanted, required: false, help, default: Some(default) }
@@ -105,36 +105,8 @@ fn read_rule(keys: &Mapping<'_>, is_sound: bool, faults: &mut Faults) -> Option<
 }
 
 fn read_regex(node: &Node, faults: &mut Faults) -> Option<Regex> {
-    let pattern = node.text_of("a regex", faults)?;
-    match compile(&pattern.text) {
-        Ok(regex) => Some(regex),
-        Err(error) => {
-            let (at, problem) = explain(&error);
-            let at = pattern.text.get(..at).map_or(0, |before| before.chars().count());
-            faults.add(pattern.part(at, 1), format!("the regex is not valid: {problem}"));
-            None
-        }
-    }
-}
-
-/// A pattern of ASCII characters matches bytes, so that `.` also matches what is not UTF-8.
-fn compile(pattern: &str) -> Result<Regex, Box<BuildError>> {
-    let syntax = syntax::Config::new().utf8(false).unicode(!pattern.is_ascii());
-    let config = Regex::config().utf8_empty(false).nfa_size_limit(Some(10 << 20));
-    Regex::builder().syntax(syntax).configure(config).build(pattern).map_err(Box::new)
-}
-
-/// The byte at which the pattern is wrong, and why.
-fn explain(error: &BuildError) -> (usize, String) {
-    use regex_syntax::Error;
-    match error.syntax_error() {
-        Some(Error::Parse(error)) => (error.span().start.offset, error.kind().to_string()),
-        Some(Error::Translate(error)) => (error.span().start.offset, error.kind().to_string()),
-        _ => match error.size_limit() {
-            Some(limit) => (0, format!("compiled it would be larger than {limit} bytes")),
-            None => (0, error.to_string()),
-        },
-    }
+    let (regex, _) = regex::read(node.text_of("a regex", faults)?, faults)?;
+    Some(regex)
 }
 
 fn read_timeout(node: &Node, faults: &mut Faults) -> Option<Duration> {
@@ -150,7 +122,7 @@ fn read_timeout(node: &Node, faults: &mut Faults) -> Option<Duration> {
 impl Multiline {
     #[cfg(test)]
     pub fn begun_by(start: &str, timeout: Duration, max_bytes: usize) -> Multiline {
-        Multiline { rule: Rule::Start(compile(start).unwrap()), timeout, max_bytes }
+        Multiline { rule: Rule::Start(regex::compile(start).unwrap().0), timeout, max_bytes }
     }
 
     /// Whether this line, with or without its end, begins a record. Only its first bytes are looked at, so that

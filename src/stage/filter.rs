@@ -54,7 +54,7 @@ impl Stage for Filter {
         });
     }
 
-    fn fork(&self) -> Box<dyn Stage> {
+    fn fork(&self, _: &Fields) -> Box<dyn Stage> {
         Box::new(self.clone())
     }
 }

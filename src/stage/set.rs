@@ -9,10 +9,11 @@
 
 use bumpalo::Bump;
 
+use super::field::target;
 use super::{Kind, Stage};
 use crate::expr::{self, Program};
 use crate::model::event::Events;
-use crate::model::field::{Field, Fields, Path, Slot};
+use crate::model::field::{Fields, Slot};
 use crate::model::refused::Refusals;
 use crate::model::value::Value;
 use crate::raw::fault::Faults;
@@ -36,22 +37,11 @@ fn build(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<Box<dy
 }
 
 fn assignment(name: &Text, node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<(Slot, Program)> {
-    let valid = name.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && name.text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let own = fields.source_names().iter().any(|own| own.split('.').next() == Some(&name.text));
-    if !valid {
-        let problem =
-            format!("`{}` cannot be set, a plain name such as `latency_seconds` is wanted", name.text);
-        faults.add(name.place, problem);
-    } else if own {
-        let problem = format!("`{}` belongs to the source and cannot be set", name.text);
-        faults.add_with_help(name.place, problem, "choose another name");
-    }
     let program =
         node.text_of("an expression", faults).and_then(|source| expr::compile(source, fields, faults));
-    fields.learn(&name.text);
-    let slot = fields.slot(Field::Event(Path::of(&name.text)));
-    (valid && !own).then_some((slot, program?))
+    // The expression was compiled first: it does not know yet what it sets.
+    let slot = target(name, fields, faults);
+    Some((slot?, program?))
 }
 
 #[derive(Clone)]
@@ -72,7 +62,7 @@ impl Stage for Set {
         });
     }
 
-    fn fork(&self) -> Box<dyn Stage> {
+    fn fork(&self, _: &Fields) -> Box<dyn Stage> {
         Box::new(self.clone())
     }
 }

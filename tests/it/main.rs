@@ -23,6 +23,7 @@ mod reference;
 mod replayed;
 mod rotation;
 mod sample;
+mod stages;
 mod storm;
 mod tidy;
 mod tool;

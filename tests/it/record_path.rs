@@ -73,3 +73,36 @@ fn columns_are_recorded_without_allocation() {
     let tsv = "decode: {tsv: {columns: [kind, path, size], trim: true}}\n";
     check(tsv, |n| format!("K{}\t /{} \t{n}", n % 5, n % 7));
 }
+
+#[test]
+fn texts_are_rewritten_and_classified_without_allocation() {
+    let head = r"decode: json
+stages:
+  - rewrite: {field: path, regex: '/(\d+)', with: '/<$1>'}
+  - template: {field: route, patterns: [/static/*, '/users/:name/photo']}
+  - classify:
+      field: message
+      into: kind
+      rules: {timeout: 'timed? ?out', refused: 'connection (refused|reset)', number: '\d{4}', late: '(?i)l[a-z]te'}
+      otherwise: other
+  - status_class: {field: status, into: class}
+  - set: {path: 'route != null && class != null ? route : path'}
+";
+    let messages = ["timed out", "connection reset", "took 1234 ms", "too LATE", "what"];
+    check(head, |n| {
+        format!(
+            r#"{{"size":{n},"path":"/p/{}","route":"/a/{}/b?c=d","message":"{}","status":{}}}"#,
+            n % 7,
+            n % 1000,
+            messages[n % 5],
+            200 + n % 300
+        )
+    });
+}
+
+#[test]
+fn lists_are_exploded_without_allocation() {
+    check("decode: json\nstages:\n  - explode: items\n  - set: {kind: items.sku, path: items}\n", |n| {
+        format!(r#"{{"size":{n},"items":[{{"sku":"a{}","deep":[[{{"b":1}}]]}},{},"c"]}}"#, n % 5, n % 3)
+    });
+}

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["base"],
     &["model"],
     &["telemetry"],
+    &["json"],
     &["raw"],
     &["expr"],
     &["source", "decode", "stage", "aggregate", "encode"],
@@ -177,7 +178,7 @@ fn nothing_has_a_name_that_says_nothing() {
 const VARIANTS: &[(&str, &[&str])] = &[
     ("source", &["block", "framing", "multiline", "once", "unpack"]),
     ("decode", &["grok", "grok_library", "trial"]),
-    ("stage", &[]),
+    ("stage", &["field", "otherwise"]),
     ("aggregate", &["book", "hdr", "laws", "shard", "sketch", "window"]),
     ("encode", &["chunks", "escape", "negotiate", "number", "sample", "sample_families", "select"]),
 ];
