@@ -426,31 +426,4 @@ mod tests {
             }
         }
     }
-
-    /// `cargo test --release --lib a_hundred_rules -- --ignored --nocapture` shows what rules cost.
-    #[test]
-    #[ignore = "a measurement"]
-    #[expect(clippy::print_stderr, reason = "the figures are for whoever asked for them")]
-    fn a_hundred_rules_cost_about_as_much_as_one() {
-        let lines: Vec<String> = (0..2000)
-            .map(|n| format!("2026-11-20T14:03:{:02}Z worker-{} request {n} of customer {} failed: upstream {} did not answer: reason{} happened", n % 60, n % 7, n * 37, n % 11, n % 200))
-            .collect();
-        for count in [1, 10, 100] {
-            let literal: Vec<String> = (0..count).map(|n| format!("reason{n} (happened|struck)")).collect();
-            let without: Vec<String> = (0..count)
-                .map(|n| format!(r"[a-z]+\d{{2,}}[{}-z]x{{{}}}", (b'a' + (n % 20) as u8) as char, 1 + n / 20))
-                .collect();
-            for (what, patterns) in [("with literals", literal), ("without", without)] {
-                let mut search = search(&patterns.iter().map(String::as_str).collect::<Vec<_>>());
-                let clock = crate::base::clock::Clock::system();
-                let start = clock.monotonic();
-                let found = (0..50)
-                    .flat_map(|_| &lines)
-                    .filter(|line| search.first(line.as_bytes()).is_some())
-                    .count();
-                let nanos = (clock.monotonic() - start).as_nanos() / (50 * lines.len() as u128);
-                eprintln!("{count} rules {what}: {nanos} ns a line, {found} matched");
-            }
-        }
-    }
 }

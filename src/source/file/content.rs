@@ -49,6 +49,11 @@ impl Track {
         self.head.witness().len > self.witnessed
     }
 
+    /// Whether `file` still holds this content.
+    fn is_in(&mut self, file: &File) -> io::Result<bool> {
+        self.head.verify(file, self.offset)
+    }
+
     /// Whether `file`, which starts with `head`, is a copy of this content.
     ///
     /// It may be shorter than what was read: what is written between the copy and the truncation is in
@@ -196,7 +201,7 @@ impl Content {
         };
         // The file may have been truncated and written anew just before or during the read. The bytes are
         // this content's only if it still starts the same after they were read.
-        if !self.track.head.verify(&self.file)? {
+        if !self.track.is_in(&self.file)? {
             self.readable = false;
             self.whole_at = None;
             return Ok(Outcome::Nothing);
@@ -316,7 +321,7 @@ impl Content {
         let from = self.skipping.map_or(self.track.offset, |(from, _)| from);
         let rest = (self.end - from) as usize;
         *block = read_at(&self.file, from, rest)?;
-        if block.len() < rest || !self.track.head.verify(&self.file)? {
+        if block.len() < rest || !self.track.is_in(&self.file)? {
             block.clear();
             return Ok(Outcome::Nothing);
         }
@@ -337,7 +342,7 @@ impl Content {
         // A copy is all there from the moment it is known to be one, and may be shorter than what was read.
         let shrunk = size < self.track.offset && !self.copy;
         // Size and time of change cannot rule out a truncation: time stands still for milliseconds.
-        let truncated = shrunk || !self.track.head.verify(&self.file)?;
+        let truncated = shrunk || !self.track.is_in(&self.file)?;
         let now = Some((size, unlinked));
         let settled = !self.readable && size <= self.end && self.before == now;
         self.end = self.end.min(size.max(self.track.offset));
@@ -368,7 +373,7 @@ impl Content {
 
     fn is_intact(&mut self) -> io::Result<bool> {
         let size = self.file.metadata()?.len();
-        Ok((size >= self.track.offset || self.copy) && self.track.head.verify(&self.file)?)
+        Ok((size >= self.track.offset || self.copy) && self.track.is_in(&self.file)?)
     }
 
     /// What is left of the content once the file holds another one, and the file.

@@ -95,15 +95,25 @@ impl Head {
         both > 0 && self.bytes[..both] == other.bytes[..both]
     }
 
-    /// Looks at `file` again: false if it does not start with this content any more. A content that has
-    /// grown is known by more bytes from then on.
-    pub fn verify(&mut self, file: &File) -> io::Result<bool> {
+    /// Looks at `file` again, of which `read` bytes were read: false if it does not hold this content any more. A
+    /// content that has grown is known by more bytes from then on.
+    pub fn verify(&mut self, file: &File, read: u64) -> io::Result<bool> {
         let now = Head::read(file)?;
-        let same = Head::fits(&now, self.witness);
-        if same && (now.witness.len > self.witness.len || self.bytes.is_empty()) {
+        let grown = Head::fits(&now, self.witness);
+        let lost_rest = !grown && self.has_lost_rest(&now, read);
+        if lost_rest || grown && (now.witness.len > self.witness.len || self.bytes.is_empty()) {
             *self = now;
         }
-        Ok(same)
+        Ok(grown || lost_rest)
+    }
+
+    /// Whether `now` is this content without a line that was there in part, behind the `read` bytes that were read.
+    fn has_lost_rest(&self, now: &Head, read: u64) -> bool {
+        let (known, left) = (self.bytes.len(), now.bytes.len());
+        let Some(read) = usize::try_from(read).ok().filter(|read| (1..=left).contains(read)) else {
+            return false;
+        };
+        left < known && self.bytes[..left] == now.bytes && !self.bytes[read..].contains(&b'\n')
     }
 }
 

@@ -93,10 +93,9 @@ impl Faults {
         outlet: &mut dyn Outlet,
     ) {
         let backoff = || Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-        let fault = self.0.entry(path.to_owned()).or_insert_with(|| Fault {
-            backoff: backoff(),
-            retry_at: now,
-            from_start,
+        let fault = self.0.entry(path.to_owned()).or_insert_with(|| {
+            tracing::warn!(path = %path.display(), reason, "a file cannot be read, and is tried again");
+            Fault { backoff: backoff(), retry_at: now, from_start }
         });
         if now >= fault.retry_at {
             fault.retry_at = now + fault.backoff.failed();

@@ -51,6 +51,8 @@ pub struct Listing {
 /// Compiled include and exclude patterns.
 #[derive(Debug)]
 pub struct Patterns {
+    /// The include patterns as they were written.
+    pub written: Vec<String>,
     include: GlobSet,
     exclude: GlobSet,
     /// Exclude patterns without a slash, which are matched against the file's name alone.
@@ -73,12 +75,13 @@ enum Step {
 
 impl Patterns {
     /// Compiles the patterns; fails on the first one that is not a valid glob.
-    pub fn new(include: &[String], exclude: &[String]) -> Result<Patterns, globset::Error> {
-        let include: Vec<String> = include.iter().map(|pattern| normal(pattern)).collect();
+    pub fn new(written: &[String], exclude: &[String]) -> Result<Patterns, globset::Error> {
+        let include: Vec<String> = written.iter().map(|pattern| normal(pattern)).collect();
         let (paths, names): (Vec<&String>, Vec<&String>) =
             exclude.iter().partition(|pattern| pattern.contains('/'));
         let paths: Vec<String> = paths.into_iter().map(|pattern| normal(pattern)).collect();
         Ok(Patterns {
+            written: written.to_vec(),
             include: set(include.iter())?,
             exclude: set(paths.iter())?,
             exclude_names: set(names.into_iter())?,

@@ -121,6 +121,9 @@ impl Tailer {
             let from_start = !self.scanned && *reason == paths::UNREADABLE;
             self.faults.report(path, reason, (now, from_start), outlet);
         }
+        if !self.scanned && !listing.found.iter().any(|found| found.included) {
+            tracing::warn!(include = ?self.patterns.written, "no file is there yet that `include` names");
+        }
         self.directories = std::mem::take(&mut listing.directories);
         listing
     }
@@ -207,7 +210,7 @@ impl Tailer {
         let (id, copy) = (content.id, content.copy);
         let (track, file) = content.part();
         if copy {
-            outlet.error("file_copy_lost");
+            lost(&track, "file_copy_lost", outlet);
             return self.lanes.end(&track, Default::default(), outlet, now);
         }
         let base = track.base.clone();
@@ -308,7 +311,7 @@ impl Tailer {
                 self.orphans.push(orphan);
             } else {
                 if orphan.track.size > orphan.track.offset {
-                    outlet.error("file_truncated_unread");
+                    lost(&orphan.track, "file_truncated_unread", outlet);
                 }
                 self.lanes.end(&orphan.track, Default::default(), outlet, now)?;
             }
@@ -448,6 +451,12 @@ fn send(track: &mut Track, bytes: Vec<u8>, cut: Cut, outlet: &mut dyn Outlet) ->
 /// are. A restart must neither take it for one that was there before the program nor confuse it with the next one.
 fn announce(track: &mut Track, outlet: &mut dyn Outlet) -> Result<(), Closed> {
     send(track, Vec::new(), Cut::default(), outlet)
+}
+
+/// Counts and logs that lines are lost which were written and not read.
+fn lost(track: &Track, reason: &'static str, outlet: &mut dyn Outlet) {
+    tracing::error!(path = %track.base.display(), reason, "lines that were not read are lost");
+    outlet.error(reason);
 }
 
 /// Whether the writer has moved on: another file, in which something is written, is in the content's place.

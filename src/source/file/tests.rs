@@ -344,6 +344,19 @@ fn truncated_and_regrown_past_the_offset() {
 }
 
 #[test]
+fn a_partial_line_that_is_taken_back() {
+    let mut world = World::new(&["app.log"]);
+    world.append("app.log", "one\nhalf");
+    world.settle();
+    OpenOptions::new().write(true).open(world.path("app.log")).unwrap().set_len(4).unwrap();
+    world.settle();
+    world.append("app.log", "two\n");
+    world.settle();
+    world.check(&["one", "two"]);
+    assert_eq!(world.out.errors, [] as [&str; 0]);
+}
+
+#[test]
 fn truncated_without_a_copy() {
     let mut world = World::new(&["app.log"]);
     world.append("app.log", "one\n");
