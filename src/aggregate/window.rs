@@ -50,7 +50,8 @@ impl Window {
 
     /// How much time the window covers at `now`, of what has passed since `started`; never less than a second.
     pub(super) fn covered(self, now: Duration, started: Duration) -> Duration {
-        let begin = self.part * (self.at(now).saturating_sub(PARTS)) as u32;
+        // Not as a product of a duration, whose factor has 32 bits: short parts since 1970 are more.
+        let begin = Duration::from_nanos(self.at(now).saturating_sub(PARTS) * self.part.as_nanos() as u64);
         now.saturating_sub(begin.max(started)).max(MIN)
     }
 }
@@ -136,6 +137,13 @@ mod tests {
         assert_eq!(covered(1000, 0), 1000 - 936);
         assert_eq!(covered(1000, 990), 10);
         assert_eq!(covered(1000, 1000), 1);
+    }
+
+    #[test]
+    fn a_window_of_a_second_covers_about_a_second_today() {
+        let today = Duration::from_secs(1_800_000_000);
+        let covered = Window::new(Duration::from_secs(1)).covered(today, today - Duration::from_secs(1000));
+        assert_eq!(covered, Duration::from_secs(1));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::time::Duration;
 pub use access_log::AccessLog;
 pub use app_log::AppLog;
 pub use counted::Counted;
+pub use random::Random;
 pub use totals::{Figure, Totals};
 
 /// Makes up the lines of a log.

@@ -10,17 +10,12 @@ use crate::source::Closed;
 /// How many used buffers are kept for the sources to fill again.
 const SPARE: usize = 16;
 
-/// Larger buffers, in which a long line came, are not kept.
-const SPARE_BYTES: usize = 1 << 20;
-
-/// The memory that a batch takes while it waits.
-fn size(batch: &Batch) -> usize {
-    size_of::<Batch>() + batch.bytes.capacity()
-}
+/// How much memory they may hold: enough for that many of the usual size, not for as many that grew with a long line.
+const SPARE_BYTES: usize = SPARE * (512 << 10);
 
 /// Batches from any number of sources for one worker. A source waits while the queue is full.
 pub(super) struct Queue {
-    /// A batch is let in while batches of less memory than this wait, so at most this and one batch are held.
+    /// A batch is let in while those that wait hold less memory than this, so at most this and one batch are held.
     limit: usize,
     /// Written by sources and the worker, by the ticker for `hand_over` only.
     state: Mutex<State>,
@@ -35,10 +30,15 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     batches: VecDeque<Batch>,
+    /// The bytes of the batches' records.
     bytes: usize,
+    /// The memory that the batches hold: a buffer may be far larger than the records in it.
+    held: usize,
     closed: bool,
     hand_over: bool,
     spare: Vec<Vec<u8>>,
+    /// The memory that `spare` holds.
+    spare_held: usize,
 }
 
 /// What a worker is to do next.
@@ -70,12 +70,13 @@ impl Queue {
 
     /// Adds a batch; waits while the queue is full.
     pub(super) fn push(&self, batch: Batch) -> Result<(), Closed> {
-        let full = |state: &mut State| state.bytes >= self.limit && !state.closed;
+        let full = |state: &mut State| state.held >= self.limit && !state.closed;
         let mut state = self.room.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return Err(Closed);
         }
-        self.set_bytes(&mut state, |bytes| bytes + size(&batch));
+        state.held += held(&batch);
+        self.set_bytes(&mut state, |bytes| bytes + batch.bytes.len());
         state.batches.push_back(batch);
         drop(state);
         self.work.notify_one();
@@ -92,7 +93,8 @@ impl Queue {
         let Some(batch) = state.batches.pop_front() else {
             return Work::End;
         };
-        self.set_bytes(&mut state, |bytes| bytes - size(&batch));
+        state.held -= held(&batch);
+        self.set_bytes(&mut state, |bytes| bytes - batch.bytes.len());
         drop(state);
         self.room.notify_all();
         Work::Batch(batch)
@@ -113,14 +115,18 @@ impl Queue {
 
     /// An empty buffer, a used one if there is one.
     pub(super) fn buffer(&self) -> Vec<u8> {
-        self.state().spare.pop().unwrap_or_default()
+        let mut state = self.state();
+        let buffer = state.spare.pop().unwrap_or_default();
+        state.spare_held -= buffer.capacity();
+        buffer
     }
 
     /// Keeps a buffer for a source to fill again.
     pub(super) fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let mut state = self.state();
-        if state.spare.len() < SPARE && buffer.capacity() <= SPARE_BYTES {
+        if state.spare.len() < SPARE && state.spare_held + buffer.capacity() <= SPARE_BYTES {
+            state.spare_held += buffer.capacity();
             state.spare.push(buffer);
         }
     }
@@ -134,6 +140,11 @@ impl Queue {
         // No code between lock and unlock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The memory that a batch holds.
+fn held(batch: &Batch) -> usize {
+    size_of::<Batch>() + batch.bytes.capacity()
 }
 
 #[cfg(test)]
@@ -182,8 +193,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_makes_the_source_wait_until_there_is_room() {
-        let one = size(&batch("four")) as u64;
-        let queue = Queue::new(one as usize);
+        let queue = Queue::new(held(&batch("one")));
         let fill = queue.fill();
         std::thread::scope(|scope| {
             let source = scope.spawn(|| {
@@ -193,12 +203,35 @@ mod tests {
             let mut got = 0;
             while let Work::Batch(batch) = queue.next() {
                 // What waits is at most the limit and one batch.
-                assert!(fill.load(Ordering::Relaxed) <= 2 * one);
+                assert!(fill.load(Ordering::Relaxed) <= 4 + 4);
                 got += batch.bytes.len();
             }
             assert_eq!(got, 400);
             source.join().unwrap();
         });
+    }
+
+    #[test]
+    fn large_buffers_with_little_in_them_fill_the_queue_too() {
+        let queue = Queue::new(1000);
+        let mut skipped = batch("");
+        skipped.bytes.reserve_exact(1000);
+        queue.push(skipped).unwrap();
+        // No record waits, and yet the next batch would have to.
+        assert!(queue.state().bytes == 0 && queue.state().held >= queue.limit);
+        queue.next();
+        assert_eq!(queue.state().held, 0);
+    }
+
+    #[test]
+    fn used_buffers_hold_no_more_than_their_limit() {
+        let queue = Queue::new(1000);
+        let large = SPARE_BYTES / 2 - 1;
+        (0..SPARE).for_each(|_| queue.give_back(Vec::with_capacity(large)));
+        assert_eq!(queue.state().spare_held, 2 * large);
+        let buffers = [queue.buffer(), queue.buffer(), queue.buffer()];
+        assert_eq!(buffers.map(|buffer| buffer.capacity()), [large, large, 0]);
+        assert_eq!(queue.state().spare_held, 0);
     }
 
     #[test]

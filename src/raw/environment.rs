@@ -13,6 +13,9 @@
 
 use std::borrow::Cow;
 
+/// So many problems of one text are told at most: each is looked for from the start of the text.
+const MAX_PROBLEMS: usize = 200;
+
 /// Where variables come from: `std::env::var` in the program, a table in tests.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -89,6 +92,9 @@ impl Substitution<'_> {
     /// Puts in what the `${` at byte `start` refers to and returns the text behind it.
     fn reference<'t>(&mut self, text: &'t str, start: usize, after: &'t str, ordinal: usize) -> &'t str {
         let mut problem = |rest: &'t str, problem: String, help: String| {
+            if self.problems.len() >= MAX_PROBLEMS {
+                return rest;
+            }
             let at = text.get(..start).map_or(0, |before| before.chars().count());
             let written = text.get(start..text.len() - rest.len()).unwrap_or_default().to_owned();
             self.problems.push(Problem { ordinal, at, written, problem, help });
@@ -133,11 +139,14 @@ fn reference(after: &str) -> Reference<'_> {
     if let Some(rest) = behind.strip_prefix('}') {
         return Reference::Variable { name, default: None, rest };
     }
-    match behind.strip_prefix(":-").and_then(|default| default.split_once('}')) {
-        Some((default, rest)) if !default.contains("${") => {
+    // Looked for no further than to the next `${`, so that many that are not closed cost no more than one.
+    let default = behind.strip_prefix(":-").and_then(|default| default.split("${").next()?.split_once('}'));
+    match default {
+        Some((default, _)) => {
+            let rest = &behind[":-".len() + default.len() + "}".len()..];
             Reference::Variable { name, default: Some(default), rest }
         }
-        _ => Reference::Broken { name, rest: behind },
+        None => Reference::Broken { name, rest: behind },
     }
 }
 

@@ -131,11 +131,9 @@ fn comment(site: &Site<'_>) -> Option<Finding> {
 
 /// A line that begins with `%`, or what cannot follow one.
 fn directive(site: &Site<'_>) -> Option<Finding> {
-    let at = site
-        .text
-        .rmatch_indices('%')
-        .map(|(at, _)| at)
-        .find(|at| *at <= site.at && site.line_start(*at) == *at)?;
+    let above = |start: &usize| Some(site.line_start(start.checked_sub(1)?));
+    let mut starts = std::iter::successors(Some(site.line_start(site.at)), above);
+    let at = starts.find(|start| site.from(*start).starts_with('%'))?;
     let word = site.word(at).chars().count();
     Some(Finding::new(at, word, "a line that begins with `%` is a directive of YAML", "remove it"))
 }

@@ -349,6 +349,15 @@ fn tabs_and_what_yaml_forbids_are_reported_where_they_stand() {
     check_fault("a: x # y\n  z\n", "1:6+1: a comment in the middle of a text that goes on in the next line");
 }
 
+/// These took time by the square of their length: minutes for a megabyte.
+#[test]
+fn long_faulty_texts_are_explained_at_once() {
+    for word in ["%{", "%a ", "${NAME}", "${NAME", "${NAME:-", "${NAME:-x}"] {
+        let (_, faults) = read(&word.repeat((1 << 20) / word.len()));
+        assert_eq!(faults.is_empty(), word == "${NAME:-x}", "{word}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_and_its_faults_are_shown(text in any::<String>()) {

@@ -11,6 +11,8 @@ mod exposition;
 mod faults;
 mod golden;
 mod formats;
+mod fuzz;
+mod hostile;
 mod http;
 mod influxdb;
 mod lifetime;
