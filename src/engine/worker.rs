@@ -1,5 +1,6 @@
 //! A worker: takes batches off its queue, records them, hands over what it recorded when asked.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -13,7 +14,7 @@ use crate::pipeline::{Delta, Processor};
 /// ticker takes before it asks for the next, and the last one.
 pub(super) fn start(queue: Arc<Queue>, processors: Vec<Processor>) -> (JoinHandle<()>, Receiver<Delta>) {
     let (deltas, receiver) = sync_channel(2);
-    let worker = Worker { queue, processors, positions: Vec::new(), deltas };
+    let worker = Worker { queue, processors, positions: Vec::new(), room: POSITIONS, deltas };
     let thread = std::thread::Builder::new().name("worker".to_owned());
     (thread.spawn(|| worker.run()).expect("the system can start a thread"), receiver)
 }
@@ -22,9 +23,15 @@ struct Worker {
     queue: Arc<Queue>,
     /// By pipeline.
     processors: Vec<Processor>,
+    /// In the order in which they were reached; of a lane perhaps several.
     positions: Vec<(Arc<Lane>, Option<Position>)>,
+    /// How many positions there may be before all but the last of each lane are dropped.
+    room: usize,
     deltas: SyncSender<Delta>,
 }
+
+/// How many positions are kept without looking whether they are still needed.
+const POSITIONS: usize = 1024;
 
 impl Worker {
     fn run(mut self) {
@@ -48,6 +55,10 @@ impl Worker {
             Some((lane, reached)) if lane.id == batch.lane.id => *reached = position,
             _ => self.positions.push((batch.lane, position)),
         }
+        if self.positions.len() > self.room {
+            drop_passed(&mut self.positions);
+            self.room = POSITIONS.max(2 * self.positions.len());
+        }
         self.queue.give_back(batch.bytes);
     }
 
@@ -56,5 +67,34 @@ impl Worker {
         let positions = std::mem::take(&mut self.positions);
         let pipelines = self.processors.iter_mut().map(Processor::take).collect();
         self.deltas.send(Delta { positions, pipelines }).is_ok()
+    }
+}
+
+/// Drops positions from which their lanes have moved on.
+fn drop_passed(positions: &mut Vec<(Arc<Lane>, Option<Position>)>) {
+    let mut seen = HashSet::new();
+    positions.reverse();
+    positions.retain(|(lane, _)| seen.insert(lane.id));
+    positions.reverse();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::batch::LaneId;
+
+    #[test]
+    fn only_the_last_position_of_each_lane_is_kept_in_order() {
+        let reached = |id: u64, offset: u64| {
+            let lane =
+                Lane { id: LaneId(id), pipeline: 0, key: String::new(), name: String::new(), fields: vec![] };
+            (Arc::new(lane), Some(Position { offset, ..Position::default() }))
+        };
+        let mut positions: Vec<_> =
+            [(1, 1), (2, 1), (1, 2), (3, 1), (2, 2)].map(|(id, at)| reached(id, at)).into();
+        drop_passed(&mut positions);
+        let left: Vec<_> =
+            positions.iter().map(|(lane, at)| (lane.id.0, at.map(|position| position.offset))).collect();
+        assert_eq!(left, [(1, Some(2)), (3, Some(1)), (2, Some(2))]);
     }
 }
