@@ -7,7 +7,7 @@ use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::Node;
 
 /// The keys of `hdr`.
-const KEYS: &[Key] = &[
+pub static KEYS: &[Key] = &[
     Key {
         name: "significant_digits",
         wanted: "a whole number from 1 to 4",
@@ -34,6 +34,9 @@ const KEYS: &[Key] = &[
 /// More steps than this between `lowest` and `highest` do not fit 64 bits with room to spare.
 const MAX_RATIO: f64 = 1e15;
 
+/// More memory than this for one histogram, of which each series has a dozen, is a mistake.
+const MAX_BYTES: usize = 256 << 10;
+
 /// The bounds that all histograms of a metric share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Hdr {
@@ -58,7 +61,20 @@ impl Hdr {
             faults.add(node.place, format!("{found}, {wanted}"));
             return None;
         }
-        Some(Hdr { step: lowest, highest: (highest / lowest).ceil() as u64, digits })
+        let hdr = Hdr { step: lowest, highest: (highest / lowest).ceil() as u64, digits };
+        let bytes = hdr.empty().distinct_values() * size_of::<u64>();
+        if bytes > MAX_BYTES {
+            let problem = format!(
+                "a histogram of {digits} digits from {lowest} to {highest} takes {} KiB, at most {} are possible",
+                bytes >> 10,
+                MAX_BYTES >> 10
+            );
+            let help =
+                "each series has one for every tenth of the window: take fewer digits, or a smaller range";
+            faults.add_with_help(node.place, problem, help);
+            return None;
+        }
+        Some(hdr)
     }
 
     /// Two digits of values from `lowest` to `highest`.

@@ -19,6 +19,8 @@ mod sketch;
 mod summary;
 mod window;
 
+pub use hdr::KEYS as HDR_KEYS;
+
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;

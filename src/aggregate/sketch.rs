@@ -194,6 +194,8 @@ impl Buckets {
     fn grow(&mut self, name: i64) {
         if self.total == 0 {
             self.counts.clear();
+        } else {
+            self.trim();
         }
         if self.counts.is_empty() {
             self.first = name - STEP / 2;
@@ -211,6 +213,15 @@ impl Buckets {
         for (at, count) in other.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let added = self.add((other.first + at as i64) >> finer, *count);
             debug_assert!(added, "whether the buckets fit was asked before");
+        }
+    }
+
+    /// Drops empty buckets at both ends, so that values which come far from earlier ones do not add up to a long list.
+    fn trim(&mut self) {
+        if let Some((first, last)) = self.range() {
+            self.counts.truncate((last - self.first + 1) as usize);
+            self.counts.drain(..(first - self.first) as usize);
+            self.first = first;
         }
     }
 
@@ -316,6 +327,18 @@ mod tests {
         assert_eq!(sketch.len(), 2000);
         // 2^32 apart they are still within the error.
         check(&values[990..1021], ERROR);
+    }
+
+    #[test]
+    fn values_that_move_on_from_tick_to_tick_take_bounded_room() {
+        let mut sketch = Sketch::default();
+        for exponent in (-1000..970).step_by(30) {
+            sketch.record(2f64.powi(exponent));
+            sketch.record(2f64.powi(exponent + 30));
+            assert_eq!(sketch.len(), 2);
+            assert!(sketch.positive.counts.len() as i64 <= MAX_BUCKETS + STEP);
+            sketch.clear();
+        }
     }
 
     #[test]

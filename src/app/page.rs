@@ -55,8 +55,9 @@ impl Exposition for Page {
         let process = Process::read();
         let own =
             Own { names: &self.names, telemetry: &self.telemetry, started: self.started, uptime, process };
-        self.ledger
-            .encode(now, &mut chunks, &mut out, |posted, encoder, out| own.encode(posted, encoder, out));
+        self.ledger.encode(self.clock.steady(), &mut chunks, &mut out, |posted, encoder, out| {
+            own.encode(posted, encoder, out)
+        });
         chunks.finish(&mut out);
         chunks.with(out)
     }
@@ -78,7 +79,7 @@ impl Exposition for Page {
             own.map(|((_, lane), (behind, _))| (lane.clone(), *behind)).collect()
         };
         let pipelines = self.names.iter().enumerate();
-        self.ledger.look(self.clock.unix(), |posted, moment| {
+        self.ledger.look(self.clock.steady(), |posted, moment| {
             let summary = |((at, names), posted): ((_, &Names), _)| names.summary(posted, lanes(at), moment);
             pipelines.zip(posted).map(summary).collect()
         })

@@ -43,7 +43,7 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     let source = Once::open(&options.input, pipeline.source.framing(), fields.collect(), Arc::clone(&read))
         .with_context(|| format!("cannot read {}", options.input.display()))?;
     let clock = Clock::system();
-    let ledger = Arc::new(plan.ledger(clock.unix()));
+    let ledger = Arc::new(plan.ledger(clock.steady()));
     let telemetry = Arc::new(Telemetry::default());
     let surroundings = Surroundings { ledger: Arc::clone(&ledger), telemetry, clock: clock.clone() };
     let layout = Options { workers: 1, queue_bytes: QUEUE_BYTES, tick: None };
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     engine.drain();
     let mut encoder = (options.format.build)(clock.unix());
     let (mut out, mut flow) = (Vec::new(), Flow::default());
-    ledger.encode(clock.unix(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
+    ledger.encode(clock.steady(), &mut *encoder, &mut out, |posted, _, _| flow = posted[0].flow.clone());
     encoder.finish(&mut out);
     match std::io::stdout().lock().write_all(&out) {
         // Whoever reads has enough: `replay … | head`.

@@ -137,7 +137,7 @@ impl Running {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
-        let ledger = Arc::new(plan.ledger(clock.unix()));
+        let ledger = Arc::new(plan.ledger(clock.steady()));
         let telemetry = Arc::new(Telemetry::default());
         let surroundings = Surroundings {
             ledger: Arc::clone(&ledger),

@@ -12,6 +12,8 @@ pub struct Clock(Kind);
 enum Kind {
     System {
         start: Instant,
+        /// The time since the epoch at the start.
+        unix: Duration,
     },
     /// Nanoseconds since the epoch. Written by the test, read by whoever asks for the time.
     Manual(Arc<AtomicU64>),
@@ -21,7 +23,8 @@ impl Clock {
     /// The system's clock.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
     pub fn system() -> Clock {
-        Clock(Kind::System { start: Instant::now() })
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock(Kind::System { start: Instant::now(), unix })
     }
 
     /// A clock that stands at `unix` until it is [advanced](Clock::advance).
@@ -40,7 +43,17 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
     pub fn monotonic(&self) -> Duration {
         match &self.0 {
-            Kind::System { start } => Instant::now().duration_since(*start),
+            Kind::System { start, .. } => Instant::now().duration_since(*start),
+            Kind::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Time since the Unix epoch that goes on steadily from the moment the clock was made, also when the system's
+    /// calendar is set.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's clock")]
+    pub fn steady(&self) -> Duration {
+        match &self.0 {
+            Kind::System { start, unix } => *unix + Instant::now().duration_since(*start),
             Kind::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::Relaxed)),
         }
     }

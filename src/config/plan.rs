@@ -23,7 +23,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// An empty ledger for these pipelines.
+    /// An empty ledger for these pipelines. A plan is for one ledger, which learns the numbers of series from it.
     pub fn ledger(&self, now: Duration) -> Ledger {
         let accounts = |pipeline: &PipelinePlan| pipeline.metrics.iter().map(MetricPlan::account).collect();
         Ledger::new(self.pipelines.iter().map(accounts).collect(), now)

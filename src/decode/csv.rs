@@ -60,7 +60,7 @@ pub(super) const COLUMN_KEYS: [Key; 4] = [
         wanted: "one character of ASCII, or `none`",
         required: false,
         help: "What stands around a column that holds a delimiter; doubled inside, it is itself.",
-        default: Some("`\"`; of `tsv` none"),
+        default: Some("\", none for tsv"),
     },
     Key {
         name: "trim",
@@ -81,7 +81,7 @@ static KEYS: &[Key] = &[
         wanted: "one character of ASCII, or `tab`",
         required: false,
         help: "What stands between columns.",
-        default: Some("','"),
+        default: Some(","),
     },
 ];
 

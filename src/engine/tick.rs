@@ -111,7 +111,8 @@ pub(super) fn start(
 fn post(surroundings: &Surroundings, deltas: impl Iterator<Item = Delta>) {
     let start = surroundings.clock.monotonic();
     let deltas = deltas.collect();
-    surroundings.ledger.post(deltas, surroundings.clock.unix());
+    // Windows must not stretch or shrink when the calendar is set.
+    surroundings.ledger.post(deltas, surroundings.clock.steady());
     let took = surroundings.clock.monotonic().saturating_sub(start);
     surroundings.telemetry.engine.ticked(took);
 }

@@ -1,6 +1,7 @@
 //! The series of one metric, numbered in the order of first sight, up to a cap.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
@@ -22,8 +23,9 @@ pub struct Directory {
     epoch: AtomicU64,
     /// Whether there is no room. Written while `numbered` is locked; read without, as a hint that it need not be.
     full: AtomicBool,
-    /// How often there was no room since the ledger last asked.
-    turned_away: AtomicUsize,
+    /// A bit for each key for which there was no room since the ledger last asked, by its hash. Set by workers, cleared
+    /// by the ledger. Keys that share a bit count as one; the next time they may not.
+    turned_away: [AtomicU64; 64],
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +51,7 @@ impl Directory {
             numbered: Mutex::default(),
             epoch: AtomicU64::new(0),
             full: AtomicBool::new(false),
-            turned_away: AtomicUsize::new(0),
+            turned_away: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
@@ -59,7 +61,7 @@ impl Directory {
             return Some(id);
         }
         if self.full.load(Ordering::Relaxed) {
-            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            self.turn_away(key);
             return None;
         }
         let mut numbered = self.numbered();
@@ -69,7 +71,7 @@ impl Directory {
         }
         if numbered.living >= self.max_series {
             self.full.store(true, Ordering::Relaxed);
-            self.turned_away.fetch_add(1, Ordering::Relaxed);
+            self.turn_away(key);
             return None;
         }
         numbered.living += 1;
@@ -108,9 +110,17 @@ impl Directory {
         std::mem::take(&mut self.numbered().new)
     }
 
-    /// How often there was no room for a series since the last time this was asked.
+    /// For how many series there was no room since the last time this was asked, at most 4,096.
     pub fn take_turned_away(&self) -> usize {
-        self.turned_away.swap(0, Ordering::Relaxed)
+        self.turned_away.iter().map(|bits| bits.swap(0, Ordering::Relaxed).count_ones() as usize).sum()
+    }
+
+    fn turn_away(&self, key: &str) {
+        let hash = self.ids.hasher().hash_one(key) as usize;
+        let (bits, bit) = (&self.turned_away[hash / 64 % 64], 1 << (hash % 64));
+        if bits.load(Ordering::Relaxed) & bit == 0 {
+            bits.fetch_or(bit, Ordering::Relaxed);
+        }
     }
 
     /// Forgets series, all but the overflow series: their keys are unknown from here on, and there is room for
@@ -180,7 +190,7 @@ mod tests {
         assert_eq!(directory.series(keys[2].joined()), None);
         let new: Vec<_> = directory.take_new().into_iter().map(|(_, key)| key).collect();
         assert_eq!(new, [keys[0].clone(), keys[1].clone(), SeriesKey::overflow(1)]);
-        assert_eq!((directory.take_turned_away(), directory.take_turned_away()), (2, 0));
+        assert_eq!((directory.take_turned_away(), directory.take_turned_away()), (1, 0));
     }
 
     #[test]

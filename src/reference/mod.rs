@@ -102,6 +102,15 @@ fn outputs() -> Section {
     }
 }
 
+/// The keys of what belongs to a key, where that is a mapping.
+pub fn nested(key: &Key) -> Option<&'static [Key]> {
+    match key.name {
+        "multiline" => Some(source::MULTILINE_KEYS),
+        "hdr" => Some(aggregate::HDR_KEYS),
+        _ => None,
+    }
+}
+
 fn entry(name: &'static str, help: &'static str, keys: &[Key], example: &str) -> Entry {
     Entry { name, help, keys: keys.to_vec(), fields: &[], example: example.to_owned() }
 }

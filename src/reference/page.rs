@@ -1,6 +1,6 @@
 //! `docs/reference.md`: everything that can be written in a pipeline file.
 
-use super::{Entry, Section, sections};
+use super::{Entry, Section, nested, sections};
 use crate::config::PIPELINE_KEYS;
 use crate::raw::mapping::Key;
 
@@ -35,6 +35,10 @@ fn describe(section: &Section, entry: &Entry, page: &mut String) {
     *page += &format!("\n### `{}`\n\n{}.\n", entry.name, entry.help.trim_end_matches('.'));
     if !entry.keys.is_empty() {
         keys(entry.keys.iter(), page);
+    }
+    for (key, inner) in entry.keys.iter().filter_map(|key| Some((key, nested(key)?))) {
+        *page += &format!("\nThe keys of `{}`:\n", key.name);
+        keys(inner.iter(), page);
     }
     if !entry.fields.is_empty() {
         *page += &format!("\nFields of its own: `{}`.\n", entry.fields.join("`, `"));

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, Section, sections, shape};
+use super::{Entry, Section, nested, sections, shape};
 use crate::config::PIPELINE_KEYS;
 use crate::raw;
 use crate::raw::fault::Faults;
@@ -53,7 +53,7 @@ fn body(section: &Section, entry: &Entry) -> (Value, bool) {
     if keys().next().is_none() {
         return by_example(entry);
     }
-    let mut schema = mapping(keys(), |key| shape::of(key.wanted));
+    let mut schema = mapping(keys(), value);
     let may_be_alone = keys().all(|key| !key.required);
     if may_be_alone {
         schema["type"] = json!(["object", "null"]);
@@ -62,6 +62,14 @@ fn body(section: &Section, entry: &Entry) -> (Value, bool) {
         // One that has keys, but whose example does without: it can be written either way.
         short if short["type"].is_array() => (json!({"anyOf": [short, schema]}), may_be_alone),
         _ => (schema, may_be_alone),
+    }
+}
+
+/// What stands after a key.
+fn value(key: &Key) -> Value {
+    match nested(key) {
+        Some(keys) => mapping(keys.iter(), |key| shape::of(key.wanted)),
+        None => shape::of(key.wanted),
     }
 }
 

@@ -9,6 +9,8 @@ mod multiline;
 mod stdin;
 mod unpack;
 
+pub use multiline::KEYS as MULTILINE_KEYS;
+
 use std::sync::Arc;
 
 use self::framing::Framing;

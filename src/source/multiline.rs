@@ -25,7 +25,8 @@ const fn key(name: &'static str, wanted: &'static str, help: &'static str, defau
     Key { name, wanted, required: false, help, default: Some(default) }
 }
 
-static KEYS: &[Key] = &[
+/// The keys of `multiline`.
+pub static KEYS: &[Key] = &[
     key("start", "a regex, such as `'^\\d{4}-'`", "Lines that match begin a record.", ""),
     key("continue", "a regex, such as `'^\\s'`", "Lines that match go on with the record.", ""),
     key(

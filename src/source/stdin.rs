@@ -20,7 +20,7 @@ pub(super) static KIND: Kind = Kind {
     name: "stdin",
     help: "Reads standard input to its end; the metrics stay.",
     example: "source: stdin\n",
-    keys: &[],
+    keys: KEYS,
     exclusive: true,
     fields: &[],
     read,

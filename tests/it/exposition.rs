@@ -246,6 +246,24 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn any_bytes_of_a_line_come_back_as_a_label(line in prop::collection::vec(any::<u8>(), 0..40)) {
+        let line: Vec<u8> = line.into_iter().filter(|byte| !b"\n\r".contains(byte)).collect();
+        let pipeline = "source: stdin\nmetrics:\n  - counter: {name: lines_total, help: Lines., labels: [raw]}\n";
+        let input = [line.as_slice(), b"\n"].concat();
+        let wanted = String::from_utf8_lossy(&line).replace('\0', "\u{fffd}");
+        for (name, format, family) in
+            [("prometheus", Format::Prometheus, "lines_total"), ("openmetrics", Format::OpenMetrics, "lines")]
+        {
+            let text = crate::replayed::exposition(&crate::replayed::plan(pipeline), &input, name, AT).0;
+            let sample = parse(&text, format)[family].samples[0].clone();
+            prop_assert_eq!(&sample.labels, &[("raw".to_owned(), wanted.clone())]);
+            prop_assert_eq!(sample.value, 1.0);
+        }
+    }
+}
+
 /// The same families in every run, many of them, with series that no two have in common.
 pub fn many() -> Vec<Case> {
     let mut runner = proptest::test_runner::TestRunner::deterministic();

@@ -108,6 +108,21 @@ fn a_hidden_series_makes_room_where_the_cap_needs_it_and_its_return_is_a_reset()
 }
 
 #[test]
+fn one_new_series_takes_the_room_of_one_hidden_series_however_many_events_it_has() {
+    let mut world = World::new(&counter("expire_after: 1h, max_series: 10"), 1);
+    world.process(0, "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+    world.tick(1);
+    world.tick(3700);
+    world.process(0, &"new\n".repeat(1000));
+    world.tick(1);
+    world.process(0, &"a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n".repeat(2));
+    world.tick(1);
+    let samples = samples(&world.text("prometheus"));
+    let went_on = samples.values().filter(|value| **value == 3.0).count();
+    assert_eq!(went_on, 9, "{samples:?}");
+}
+
+#[test]
 fn what_a_worker_still_hands_over_for_a_forgotten_series_is_counted() {
     let mut world = World::new(&counter("expire_after: 1h, max_series: 2"), 2);
     world.process(0, "a\n");
