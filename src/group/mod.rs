@@ -62,11 +62,6 @@ impl Group {
         }
     }
 
-    /// The same for another worker.
-    pub fn fork(&self) -> Group {
-        Group::new(self.labels.clone(), Arc::clone(&self.directory))
-    }
-
     /// The cell in `shard` of the series that `row` belongs to. Every event has one: a label without a value
     /// is empty, and beyond the metric's cap there is the overflow series.
     pub fn cell<'b>(
