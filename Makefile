@@ -1,7 +1,8 @@
 # Two commands do everything: `make demo` and `make test`. Both first see to what they need beyond Rust.
 
-# What a build needs, and what the tests talk to besides, by the names of Debian's packages.
-BUILD_PACKAGES := gcc libc6-dev
+# What a build needs (librdkafka is built from source, with the system's OpenSSL and zlib), and what the tests talk to
+# besides, by the names of Debian's packages.
+BUILD_PACKAGES := gcc g++ libc6-dev make pkg-config libssl-dev zlib1g-dev
 TEST_PACKAGES := curl
 
 DEMO ?=
@@ -22,7 +23,7 @@ build: needs-build
 
 needs-build:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it as https://rustup.rs says.' >&2; exit 1; }
-	@.ci/need cc -- $(BUILD_PACKAGES)
+	@.ci/need cc c++ pkg-config lib:libssl lib:zlib -- $(BUILD_PACKAGES)
 
 needs-test: needs-build
 	@.ci/need curl -- $(TEST_PACKAGES)

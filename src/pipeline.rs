@@ -9,7 +9,7 @@ use crate::aggregate::{Accepted, Changes, Shard, Stamp};
 use crate::decode::Decode;
 use crate::expr::Program;
 use crate::group::Group;
-use crate::model::batch::{Batch, Ends, Lane, Position};
+use crate::model::batch::{Batch, Column, Ends, Lane, Position, Records};
 use crate::model::event::Events;
 use crate::model::field::Slot;
 use crate::model::refused::{Refusals, Refused};
@@ -154,6 +154,8 @@ pub struct Processor {
     raw: Option<Slot>,
     /// Which of the lane's own fields are used, and where they go.
     lane_fields: Vec<(usize, Slot)>,
+    /// Where the columns of a batch go.
+    columns: Vec<Slot>,
     /// The number of the next batch of this pipeline; every worker takes one for each of its batches.
     order: Arc<AtomicU64>,
     flow: Flow,
@@ -172,6 +174,8 @@ pub struct Layout {
     pub raw: Option<Slot>,
     /// Index of a field in [`Lane::fields`], and its slot.
     pub lane: Vec<(usize, Slot)>,
+    /// The slots of the source's own fields of single records, in the order of [`Records::columns`].
+    pub columns: Vec<Slot>,
     /// The number of the next batch of the pipeline, shared by its workers.
     pub order: Arc<AtomicU64>,
 }
@@ -187,9 +191,10 @@ impl Processor {
         let mut flow = Flow::default();
         flow.stages.resize_with(stages.len(), Default::default);
         flow.metrics.resize_with(metrics.len(), Default::default);
-        let Layout { width, raw, lane: lane_fields, order } = layout;
+        let Layout { width, raw, lane: lane_fields, columns, order } = layout;
         let events = Events::new(width);
-        Processor { decode, stages, metrics, raw, lane_fields, order, flow, arena: Bump::new(), events }
+        let arena = Bump::new();
+        Processor { decode, stages, metrics, raw, lane_fields, columns, order, flow, arena, events }
     }
 
     /// Takes a batch through the line.
@@ -197,30 +202,37 @@ impl Processor {
         let stamp = Stamp(self.order.fetch_add(1, Ordering::Relaxed));
         self.flow.bytes += batch.bytes.len() as u64;
         self.flow.source.merge(&batch.refused);
+        let chunk = Chunk { records: &[], first: 0, columns: &[], is_blank: false, lane: &batch.lane, stamp };
         let mut records = [&[][..]; CHUNK];
         match &batch.ends {
             Ends::Newlines => {
                 let mut rest = batch.bytes.as_slice();
                 while !rest.is_empty() {
                     let (count, taken) = split(rest, &mut records);
-                    self.chunk(&records[..count], &batch.lane, stamp);
+                    self.chunk(&Chunk { records: &records[..count], ..chunk });
                     rest = &rest[taken..];
                 }
             }
-            Ends::At(ends) => {
-                let mut start = 0;
-                for ends in ends.chunks(CHUNK) {
-                    for (record, end) in records.iter_mut().zip(ends) {
+            Ends::At(Records { ends, blank, columns }) => {
+                let (mut first, mut start) = (0, 0);
+                let mut blank = blank.iter().copied().peekable();
+                while first < ends.len() {
+                    let is_blank = blank.next_if_eq(&first).is_some();
+                    let next_blank = blank.peek().copied().unwrap_or(ends.len());
+                    let len = if is_blank { 1 } else { (next_blank - first).min(CHUNK) };
+                    for (record, end) in records.iter_mut().zip(&ends[first..first + len]) {
                         *record = without_line_end(&batch.bytes[start..*end]);
                         start = *end;
                     }
-                    self.chunk(&records[..ends.len()], &batch.lane, stamp);
+                    self.chunk(&Chunk { records: &records[..len], first, columns, is_blank, ..chunk });
+                    first += len;
                 }
             }
         }
     }
 
-    fn chunk(&mut self, records: &[&[u8]], lane: &Lane, stamp: Stamp) {
+    fn chunk(&mut self, chunk: &Chunk<'_>) {
+        let Chunk { records, first, columns, is_blank, lane, stamp } = *chunk;
         self.flow.events += records.len() as u64;
         let storage = std::mem::replace(&mut self.events, Events::new(0));
         let mut events = storage.recycle();
@@ -231,7 +243,14 @@ impl Processor {
         for (field, slot) in &self.lane_fields {
             events.fill(*slot, std::iter::repeat(Value::Text(&lane.fields[*field])));
         }
-        self.decode.decode(records, &self.arena, &mut events, &mut self.flow.decode);
+        for (slot, column) in self.columns.iter().zip(columns) {
+            events.fill(*slot, (first..first + records.len()).map(|record| column.value(record)));
+        }
+        if is_blank {
+            (0..records.len()).for_each(|row| events.admit(row));
+        } else {
+            self.decode.decode(records, &self.arena, &mut events, &mut self.flow.decode);
+        }
         for (stage, (refused, filtered)) in self.stages.iter_mut().zip(&mut self.flow.stages) {
             stage.apply(&mut events, &self.arena, refused);
             *filtered += events.take_removed();
@@ -253,6 +272,20 @@ impl Processor {
             metrics: self.metrics.iter_mut().map(Metric::take).collect(),
         }
     }
+}
+
+/// Some records of a batch.
+#[derive(Clone, Copy)]
+struct Chunk<'b> {
+    records: &'b [&'b [u8]],
+    /// The number in the batch of the first of them.
+    first: usize,
+    /// The values of the source's own fields in all records of the batch.
+    columns: &'b [Column],
+    /// They are nothing that could be decoded.
+    is_blank: bool,
+    lane: &'b Lane,
+    stamp: Stamp,
 }
 
 fn without_line_end(record: &[u8]) -> &[u8] {

@@ -67,7 +67,10 @@ impl Exposition for Page {
         let reasons = failures.into_iter().map(|(pipeline, error)| {
             format!("The source of pipeline {} has failed: {error}.", self.names[pipeline].pipeline)
         });
-        let reasons: Vec<_> = reasons.collect();
+        let troubles = self.telemetry.sources.troubles().into_iter().map(|(pipeline, trouble)| {
+            format!("The source of pipeline {} is held up: {trouble}.", self.names[pipeline].pipeline)
+        });
+        let reasons: Vec<_> = reasons.chain(troubles).collect();
         if reasons.is_empty() { Ok(()) } else { Err(reasons) }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     let layout = Options { workers: 1, queue_bytes: QUEUE_BYTES, tick: None };
     let engine = Engine::start(&layout, surroundings, || plan.processors());
     let mut outlet = engine.outlet(0);
-    let context = Context { clock: clock.clone(), shutdown: Shutdown::new() };
+    let context = Context { clock: clock.clone(), shutdown: Shutdown::new(), columns: Vec::new() };
     let progress = Progress::start(&options.input, read);
     let result = Box::new(source).run(&mut outlet, &context);
     progress.end();

@@ -147,10 +147,10 @@ impl Running {
         let options = Options { workers, queue_bytes: QUEUE_BYTES, tick: Some(flags.tick) };
         let engine = Engine::start(&options, surroundings, || plan.processors());
         let shutdown = Shutdown::new();
-        let context = Context { clock: clock.clone(), shutdown: shutdown.clone() };
         let sources = plan.pipelines.iter().enumerate().map(|(at, pipeline)| {
-            let (source, mut outlet, context) =
-                (pipeline.source.source(), engine.outlet(at), context.clone());
+            let (source, mut outlet) = (pipeline.source.source(), engine.outlet(at));
+            let columns = pipeline.columns();
+            let context = Context { clock: clock.clone(), shutdown: shutdown.clone(), columns };
             let name = pipeline.name.clone();
             let telemetry = Arc::clone(&telemetry);
             let run = move || ended((at, &name), source.run(&mut outlet, &context), &telemetry);

@@ -52,9 +52,11 @@ pub(super) fn plan(name: &str, node: &Node, faults: &mut Faults) -> Option<Pipel
         Some(node) => read_decode(node, faults),
         None => Some(decode::default()),
     };
-    let own = source.as_ref().map_or(&[][..], |(kind, _)| kind.fields);
+    let own: Vec<_> = source.iter().flat_map(|(kind, _)| kind.all_fields()).collect();
+    let maps = source.as_ref().map_or(&[][..], |(kind, _)| kind.record_maps);
     // Without a decoder any name may come: its fault is reported, those that would follow from it are not.
-    let mut fields = Fields::new(decode.as_ref().and_then(|decode| decode.known()), own);
+    let mut fields = Fields::new(decode.as_ref().and_then(|decode| decode.known()), &own);
+    fields = fields.with_source_maps(maps);
     if decode.as_ref().is_none_or(|decode| decode.has_lists()) {
         fields = fields.with_lists();
     }

@@ -10,7 +10,7 @@ use crate::expr::Program;
 use crate::group::{Directory, Group};
 use crate::ledger::{Account, Ledger, Lifetimes};
 use crate::model::family::Family;
-use crate::model::field::{Field, Fields, RAW};
+use crate::model::field::{Field, Fields, RAW, Slot};
 use crate::pipeline::{Layout, Metric, Processor};
 use crate::raw::place::Place;
 use crate::source;
@@ -95,16 +95,35 @@ impl PipelinePlan {
         )
     }
 
+    /// The fields of single records that its source is to fill.
+    pub fn columns(&self) -> Vec<source::OwnField> {
+        self.own_fields().map(|(field, _)| field).collect()
+    }
+
+    fn own_fields(&self) -> impl Iterator<Item = (source::OwnField, Slot)> {
+        let used = self.fields.used().iter().enumerate();
+        used.filter_map(|(slot, field)| {
+            let (name, key) = match field {
+                Field::Source(name) => (name, None),
+                Field::SourceEntry(name, key) => (name, Some(key.clone())),
+                Field::Event(_) | Field::List(_) => return None,
+            };
+            let name = self.source_kind.record_fields.iter().find(|own| *own == name)?;
+            Some((source::OwnField { name, key }, Slot(slot)))
+        })
+    }
+
     fn layout(&self) -> Layout {
         let slot = |name: &str| {
             let field = Field::Source(name.to_owned());
-            self.fields.used().iter().position(|used| *used == field).map(crate::model::field::Slot)
+            self.fields.used().iter().position(|used| *used == field).map(Slot)
         };
         let own = self.source_kind.fields.iter().enumerate();
         Layout {
             width: self.fields.used().len(),
             raw: slot(RAW),
             lane: own.filter_map(|(at, name)| Some((at, slot(name)?))).collect(),
+            columns: self.own_fields().map(|(_, slot)| slot).collect(),
             order: Arc::clone(&self.order),
         }
     }

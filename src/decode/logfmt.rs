@@ -43,7 +43,7 @@ impl Written for Logfmt {
     fn bind(&self, fields: &Fields) -> Box<dyn Decode> {
         let wanted = fields.used().iter().enumerate().filter_map(|(slot, field)| match field {
             Field::Event(path) => Some((key(path).into_bytes().into(), Slot(slot))),
-            Field::Source(_) | Field::List(_) => None,
+            Field::Source(_) | Field::SourceEntry(..) | Field::List(_) => None,
         });
         Box::new(Pairs { wanted: wanted.collect() })
     }

@@ -71,7 +71,8 @@ impl Engine {
 
     /// Where a source of the pipeline with this index puts its batches.
     pub fn outlet(&self, pipeline: usize) -> LaneOutlet {
-        LaneOutlet::new(pipeline, self.queues.clone(), Arc::clone(&self.lanes), self.surroundings.clone())
+        let lanes = Arc::clone(&self.lanes);
+        LaneOutlet::new(pipeline, self.queues.clone(), lanes, self.ticker(), self.surroundings.clone())
     }
 
     /// Asks for ticks, from any thread.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 
-use super::Surroundings;
 use super::queue::Queue;
+use super::{Surroundings, Ticker};
 use crate::model::batch::{Batch, Lane, LaneId, Position};
-use crate::source::{Closed, Outlet};
+use crate::source::{Closed, Outlet, Rejected};
+use crate::telemetry::{Change, Lag, Meter};
 
 /// The numbers of lanes, shared by all outlets.
 pub(super) struct Lanes {
@@ -18,6 +20,7 @@ pub struct LaneOutlet {
     pipeline: usize,
     queues: Vec<Arc<Queue>>,
     lanes: Arc<Lanes>,
+    ticker: Ticker,
     surroundings: Surroundings,
 }
 
@@ -26,9 +29,23 @@ impl LaneOutlet {
         pipeline: usize,
         queues: Vec<Arc<Queue>>,
         lanes: Arc<Lanes>,
+        ticker: Ticker,
         surroundings: Surroundings,
     ) -> LaneOutlet {
-        LaneOutlet { pipeline, queues, lanes, surroundings }
+        LaneOutlet { pipeline, queues, lanes, ticker, surroundings }
+    }
+
+    /// The queue of the worker that the lane of a batch is pinned to.
+    fn queue(&self, batch: &Batch) -> &Queue {
+        let worker = batch.lane.id.0 % self.queues.len() as u64;
+        &self.queues[worker as usize]
+    }
+}
+
+/// Makes a batch of a few lines not hold a whole block's memory while it waits.
+fn trim(batch: &mut Batch) {
+    if batch.bytes.len() < batch.bytes.capacity() / 4 {
+        batch.bytes.shrink_to_fit();
     }
 }
 
@@ -51,19 +68,38 @@ impl Outlet for LaneOutlet {
     }
 
     fn send(&mut self, mut batch: Batch) -> Result<(), Closed> {
-        // A few lines do not hold a whole block's memory while they wait.
-        if batch.bytes.len() < batch.bytes.capacity() / 4 {
-            batch.bytes.shrink_to_fit();
-        }
-        let worker = batch.lane.id.0 % self.queues.len() as u64;
-        self.queues[worker as usize].push(batch)
+        trim(&mut batch);
+        self.queue(&batch).push(batch)
     }
 
-    fn lag(&mut self, lane: &Lane, bytes: Option<u64>) {
-        self.surroundings.telemetry.sources.lag(self.pipeline, lane, bytes);
+    fn offer(&mut self, mut batch: Batch) -> Result<(), Rejected> {
+        trim(&mut batch);
+        self.queue(&batch).offer(batch)
+    }
+
+    fn settle(&mut self) -> Result<(), Closed> {
+        let (reached, heard) = sync_channel(0);
+        self.queues.iter().try_for_each(|queue| queue.mark(reached.clone()))?;
+        drop(reached);
+        // Nothing is ever sent: it ends when the last worker has dropped its mark.
+        heard.recv().ok();
+        self.ticker.tick();
+        Ok(())
+    }
+
+    fn lag(&mut self, lane: &Lane, lag: Option<Lag>) {
+        self.surroundings.telemetry.sources.lag(self.pipeline, lane, lag);
     }
 
     fn error(&mut self, reason: &'static str) {
         self.surroundings.telemetry.sources.error(self.pipeline, reason);
+    }
+
+    fn trouble(&mut self, of: &str, what: Option<String>) {
+        self.surroundings.telemetry.sources.trouble(self.pipeline, of, what);
+    }
+
+    fn meter(&mut self, meter: &'static Meter, label: &str, change: Change) {
+        self.surroundings.telemetry.sources.meter(self.pipeline, meter, label, change);
     }
 }

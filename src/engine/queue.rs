@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::model::batch::Batch;
-use crate::source::Closed;
+use crate::source::{Closed, Rejected};
 
 /// How many used buffers are kept for the sources to fill again.
 const SPARE: usize = 16;
@@ -29,7 +30,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    batches: VecDeque<Batch>,
+    waiting: VecDeque<Item>,
     /// The bytes of the batches' records.
     bytes: usize,
     /// The memory that the batches hold: a buffer may be far larger than the records in it.
@@ -41,11 +42,21 @@ struct State {
     spare_held: usize,
 }
 
+/// What waits.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are batches")]
+enum Item {
+    Batch(Batch),
+    /// Everything before this is processed once it is taken: then it is dropped.
+    Mark(SyncSender<()>),
+}
+
 /// What a worker is to do next.
 #[expect(clippy::large_enum_variant, reason = "it is moved once for each batch; a box would be allocated")]
 pub(super) enum Work {
     /// Process this.
     Batch(Batch),
+    /// Say that everything before this is processed, by dropping it.
+    Reached(SyncSender<()>),
     /// Hand over the delta.
     HandOver,
     /// Hand over the delta and end: no batch will come.
@@ -71,13 +82,42 @@ impl Queue {
     /// Adds a batch; waits while the queue is full.
     pub(super) fn push(&self, batch: Batch) -> Result<(), Closed> {
         let full = |state: &mut State| state.held >= self.limit && !state.closed;
-        let mut state = self.room.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
+        let state = self.room.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return Err(Closed);
         }
+        self.let_in(state, batch);
+        Ok(())
+    }
+
+    /// Adds a batch unless the queue is full; then it is given back.
+    pub(super) fn offer(&self, batch: Batch) -> Result<(), Rejected> {
+        let state = self.state();
+        if state.closed {
+            return Err(Rejected::Closed);
+        }
+        if state.held >= self.limit {
+            return Err(Rejected::Full(Box::new(batch)));
+        }
+        self.let_in(state, batch);
+        Ok(())
+    }
+
+    fn let_in(&self, mut state: MutexGuard<'_, State>, batch: Batch) {
         state.held += held(&batch);
         self.set_bytes(&mut state, |bytes| bytes + batch.bytes.len());
-        state.batches.push_back(batch);
+        state.waiting.push_back(Item::Batch(batch));
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Has `reached` dropped when everything that waits now is processed.
+    pub(super) fn mark(&self, reached: SyncSender<()>) -> Result<(), Closed> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(Closed);
+        }
+        state.waiting.push_back(Item::Mark(reached));
         drop(state);
         self.work.notify_one();
         Ok(())
@@ -85,13 +125,15 @@ impl Queue {
 
     /// Waits for something to do. A hand-over comes before the batches that wait.
     pub(super) fn next(&self) -> Work {
-        let idle = |state: &mut State| !state.hand_over && state.batches.is_empty() && !state.closed;
+        let idle = |state: &mut State| !state.hand_over && state.waiting.is_empty() && !state.closed;
         let mut state = self.work.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut state.hand_over) {
             return Work::HandOver;
         }
-        let Some(batch) = state.batches.pop_front() else {
-            return Work::End;
+        let batch = match state.waiting.pop_front() {
+            Some(Item::Batch(batch)) => batch,
+            Some(Item::Mark(reached)) => return Work::Reached(reached),
+            None => return Work::End,
         };
         state.held -= held(&batch);
         self.set_bytes(&mut state, |bytes| bytes - batch.bytes.len());
@@ -144,7 +186,7 @@ impl Queue {
 
 /// The memory that a batch holds.
 fn held(batch: &Batch) -> usize {
-    size_of::<Batch>() + batch.bytes.capacity()
+    size_of::<Batch>() + batch.bytes.capacity() + batch.ends.held()
 }
 
 #[cfg(test)]
@@ -171,6 +213,7 @@ mod tests {
     fn check_next(queue: &Queue, expected: &str) {
         let found = match queue.next() {
             Work::Batch(batch) => String::from_utf8(batch.bytes).unwrap(),
+            Work::Reached(_) => "reached".to_owned(),
             Work::HandOver => "hand over".to_owned(),
             Work::End => "end".to_owned(),
         };
@@ -189,6 +232,34 @@ mod tests {
         check_next(&queue, "two");
         check_next(&queue, "end");
         assert_eq!(queue.push(batch("late")), Err(Closed));
+    }
+
+    #[test]
+    fn what_cannot_wait_is_given_back_while_the_queue_is_full() {
+        let queue = Queue::new(held(&batch("one")));
+        queue.offer(batch("one")).unwrap();
+        let Err(Rejected::Full(back)) = queue.offer(batch("two")) else { panic!("it was let in") };
+        check_next(&queue, "one");
+        queue.offer(*back).unwrap();
+        check_next(&queue, "two");
+        queue.close();
+        assert!(matches!(queue.offer(batch("late")), Err(Rejected::Closed)));
+    }
+
+    #[test]
+    fn a_mark_is_reached_behind_what_waited_before_it() {
+        let queue = Queue::new(10_000);
+        let (reached, heard) = std::sync::mpsc::sync_channel(0);
+        queue.push(batch("one")).unwrap();
+        queue.mark(reached.clone()).unwrap();
+        queue.push(batch("two")).unwrap();
+        drop(reached);
+        check_next(&queue, "one");
+        assert_eq!(heard.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+        check_next(&queue, "reached");
+        assert_eq!(heard.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+        queue.close();
+        assert_eq!(queue.mark(std::sync::mpsc::sync_channel(0).0), Err(Closed));
     }
 
     #[test]

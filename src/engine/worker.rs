@@ -38,6 +38,7 @@ impl Worker {
         loop {
             match self.queue.next() {
                 Work::Batch(batch) => self.process(batch),
+                Work::Reached(mark) => drop(mark),
                 Work::HandOver if self.hand_over() => {}
                 Work::HandOver => return,
                 Work::End => {

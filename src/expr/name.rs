@@ -18,8 +18,20 @@ pub(super) struct Unknown {
 /// event's own fields `raw` and `odd key`, whose bare names would not do.
 pub(super) fn resolve(mut steps: Vec<Step>, fields: &Fields) -> Result<Field, Unknown> {
     let whole = Path(steps.clone()).to_string();
+    if fields.is_source_map(&whole) {
+        return Err(Unknown {
+            problem: format!("`{whole}` is not one value"),
+            help: Some(format!("name one of them, as in `{whole}[\"key\"]`")),
+        });
+    }
     if fields.source_names().contains(&whole) {
         return Ok(Field::Source(whole));
+    }
+    if let Some((Step::Key(key), map)) = steps.split_last() {
+        let map = Path(map.to_vec()).to_string();
+        if fields.is_source_map(&map) {
+            return Ok(Field::SourceEntry(map, key.clone()));
+        }
     }
     let first = first_key(&steps);
     if first == EVENT && matches!(steps.get(1), Some(Step::Key(key)) if needs_event(key, fields)) {

@@ -36,7 +36,7 @@ fn value_of<'b>(field: &Field, event: &serde_json::Value, arena: &'b Bump) -> Va
     let path = match field {
         Field::Source(name) if name == "raw" => return Value::Text(b"the record"),
         Field::Source(name) if name == "file.path" => return Value::Text(b"/var/log/app.log"),
-        Field::Source(_) | Field::List(_) => return Value::Missing,
+        Field::Source(_) | Field::SourceEntry(..) | Field::List(_) => return Value::Missing,
         Field::Event(path) => path,
     };
     let found = path.0.iter().try_fold(event, |value, step| match step {
@@ -110,6 +110,26 @@ fn check(source: &str, expected: &[&str]) {
         })
         .collect();
     assert_eq!(found, expected, "{source}");
+}
+
+#[test]
+fn some_fields_of_a_source_are_reached_by_key() {
+    let fields = || Fields::new(Some(vec![]), &["bus.key", "bus.headers"]).with_source_maps(&["bus.headers"]);
+    let used = |source: &str| {
+        let (mut fields, mut faults) = (fields(), Faults::new());
+        let program = compile(&text(source), &mut fields, &mut faults);
+        let used: Vec<_> = fields.used().iter().map(Field::to_string).collect();
+        (
+            program.is_some(),
+            used,
+            faults.found().iter().map(|fault| fault.problem.clone()).collect::<Vec<_>>(),
+        )
+    };
+    let entry = r#"bus.headers["x-id"]"#.to_owned();
+    assert_eq!(used(r#"bus.headers["x-id"]"#), (true, vec![entry], vec![]));
+    assert_eq!(used("bus.headers.trace"), (true, vec![r#"bus.headers["trace"]"#.to_owned()], vec![]));
+    assert_eq!(used("bus.headers").2, ["`bus.headers` is not one value"]);
+    assert_eq!(used("bus.headers.a.b").2, ["the source has no field `bus.headers.a.b`"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Reader {
                         reader.lists.push((steps.to_vec(), Slot(slot)));
                     }
                 }
-                Field::Source(_) => {}
+                Field::Source(_) | Field::SourceEntry(..) => {}
             }
         }
         reader

@@ -49,6 +49,8 @@ pub enum Field {
     Event(Path),
     /// The source: `raw`, `file.path` and the like, by its whole name.
     Source(String),
+    /// The source, where it has several by this name: the one with this key, as in `kafka.headers["trace"]`.
+    SourceEntry(String, String),
     /// The decoder: the JSON text of the list at a path, for an `explode` stage.
     List(Path),
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Field {
         match self {
             Field::Event(path) | Field::List(path) => path.fmt(out),
             Field::Source(name) => out.write_str(name),
+            Field::SourceEntry(name, key) => write!(out, "{name}[{key:?}]"),
         }
     }
 }
@@ -81,6 +84,8 @@ pub struct Fields {
     known: Option<Vec<String>>,
     /// The names that the source itself fills, `raw` among them.
     source: Vec<String>,
+    /// Those among them that have keys.
+    source_maps: Vec<String>,
     /// Whether the decoder fills [`Field::List`].
     lists: bool,
 }
@@ -89,7 +94,17 @@ impl Fields {
     /// No field used yet. `known` closes the set of event fields; `source` names the source's own.
     pub fn new(known: Option<Vec<String>>, source: &[&str]) -> Fields {
         let source = std::iter::once(RAW).chain(source.iter().copied()).map(str::to_owned).collect();
-        Fields { used: Vec::new(), known, source, lists: false }
+        Fields { used: Vec::new(), known, source, source_maps: Vec::new(), lists: false }
+    }
+
+    /// The same where these of the source's own fields have keys.
+    pub fn with_source_maps(self, maps: &[&str]) -> Fields {
+        Fields { source_maps: maps.iter().map(|map| (*map).to_owned()).collect(), ..self }
+    }
+
+    /// Whether this one of the source's own fields has keys.
+    pub fn is_source_map(&self, name: &str) -> bool {
+        self.source_maps.iter().any(|map| map == name)
     }
 
     /// The same for a decoder that fills [`Field::List`].

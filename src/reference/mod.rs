@@ -42,7 +42,7 @@ pub struct Entry {
     /// The keys of its own; none where what belongs to it is no mapping, or one whose keys are the user's.
     pub keys: Vec<Key>,
     /// The fields that it fills by itself.
-    pub fields: &'static [&'static str],
+    pub fields: Vec<&'static str>,
     /// One of this kind, as YAML; for an output, the command line that asks for it.
     pub example: String,
 }
@@ -54,7 +54,7 @@ pub fn sections() -> [Section; 5] {
 
 fn sources() -> Section {
     let entry = |kind: &&source::Kind| Entry {
-        fields: kind.fields,
+        fields: kind.all_fields().collect(),
         ..entry(kind.name, kind.help, kind.keys, kind.example)
     };
     let entries = source::KINDS.iter().map(entry).collect();
@@ -112,7 +112,7 @@ pub fn nested(key: &Key) -> Option<&'static [Key]> {
 }
 
 fn entry(name: &'static str, help: &'static str, keys: &[Key], example: &str) -> Entry {
-    Entry { name, help, keys: keys.to_vec(), fields: &[], example: example.to_owned() }
+    Entry { name, help, keys: keys.to_vec(), fields: Vec::new(), example: example.to_owned() }
 }
 
 impl Section {

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::encode;
+use crate::telemetry::Lag;
 use connections::Limits;
 
 /// What there is to show.
@@ -48,14 +49,14 @@ pub struct Asked {
 }
 
 /// What the landing page says of a pipeline.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PipelineSummary {
     /// The pipeline's name.
     pub name: String,
     /// Where its records come from, in a few words.
     pub source: String,
-    /// The lanes that are open there, each with the bytes that it is behind its end.
-    pub lanes: Vec<(String, u64)>,
+    /// The lanes that are open there, each with how far it is behind its end.
+    pub lanes: Vec<(String, Lag)>,
     /// How many records came from there.
     pub events: u64,
     /// How many bytes they had.

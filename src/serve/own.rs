@@ -6,7 +6,8 @@ use crate::model::family::{Family, FamilyKind, Reading, UnixSeconds};
 use crate::model::refused::Refusals;
 use crate::model::series::SeriesKey;
 use crate::model::sum::Sum;
-use crate::telemetry::{Process, Telemetry};
+use crate::source;
+use crate::telemetry::{Lag, Process, Telemetry};
 
 /// More lanes than this are shown together as one.
 const MAX_LANES: usize = 1000;
@@ -64,6 +65,7 @@ impl Own<'_> {
         self.refused(posted, &mut page);
         self.series(posted, &mut page);
         self.sources(&mut page);
+        self.meters(&mut page);
         self.engine(&mut page);
         process(&self.process, &mut page);
     }
@@ -136,15 +138,62 @@ impl Own<'_> {
         }
         let lags = self.telemetry.sources.lags();
         let labels = ["pipeline", "source", "lane"];
-        page.gauge("streamgauge_source_lag_bytes", "Bytes of a lane that are not read yet.", &labels);
-        for ((pipeline, lane), (bytes, _)) in lags.iter().take(MAX_LANES) {
-            let names = &self.names[*pipeline];
-            page.show(&[&names.pipeline, names.source, lane], *bytes as f64);
+        let gauges: [(_, _, fn(&Lag) -> Option<f64>); 3] =
+            [
+                ("streamgauge_source_lag_bytes", "Bytes of a lane that are not read yet.", |lag| match lag {
+                    Lag::Bytes(bytes) => Some(*bytes as f64),
+                    _ => None,
+                }),
+                ("streamgauge_source_lag_messages", "Messages of a lane that are not read yet.", |lag| {
+                    match lag {
+                        Lag::Messages { messages, .. } => Some(*messages as f64),
+                        _ => None,
+                    }
+                }),
+                (
+                    "streamgauge_source_lag_seconds",
+                    "Age of the newest message of a lane that was read, while others wait.",
+                    |lag| match lag {
+                        Lag::Messages { seconds, .. } => Some(*seconds),
+                        _ => None,
+                    },
+                ),
+            ];
+        for (name, help, read) in gauges {
+            page.gauge(name, help, &labels);
+            let known = lags.iter().filter_map(|(lane, (lag, _))| Some((lane, read(lag)?)));
+            for ((pipeline, lane), behind) in known.take(MAX_LANES) {
+                let names = &self.names[*pipeline];
+                page.show(&[&names.pipeline, names.source, lane], behind);
+            }
         }
         page.gauge("streamgauge_source_lanes", "Lanes that a source has open.", &["pipeline", "source"]);
         for (pipeline, names) in self.names.iter().enumerate() {
             let open = lags.iter().filter(|((of, _), _)| *of == pipeline).map(|(_, (_, lanes))| lanes);
             page.show(&[&names.pipeline, names.source], open.sum::<u64>() as f64);
+        }
+    }
+
+    /// The metrics of those kinds of sources that are in use.
+    fn meters(&self, page: &mut Page<'_>) {
+        for kind in source::KINDS {
+            let of_kind = || self.names.iter().enumerate().filter(|(_, names)| names.source == kind.name);
+            for meter in kind.meters.iter().filter(|_| of_kind().next().is_some()) {
+                let labels = ["pipeline", "source"].into_iter().chain(meter.label);
+                page.family(meter.name, meter.help, meter.kind, &labels.collect::<Vec<_>>());
+                let read = self.telemetry.sources.read(meter);
+                if meter.label.is_none() {
+                    for (at, names) in of_kind() {
+                        let value = read.iter().find(|(of, ..)| *of == at).map_or(0.0, |(.., value)| *value);
+                        page.measure(meter.kind, &[&names.pipeline, names.source], value);
+                    }
+                    continue;
+                }
+                for (pipeline, label, value) in &read {
+                    let names = &self.names[*pipeline];
+                    page.measure(meter.kind, &[&names.pipeline, names.source, label], *value);
+                }
+            }
         }
     }
 
@@ -231,6 +280,13 @@ impl Page<'_> {
         sum.add(total);
         let reading = Reading::Counter { total: sum, created: self.created };
         self.encoder.series(&SeriesKey::new(labels), &reading, self.out);
+    }
+
+    fn measure(&mut self, kind: FamilyKind, labels: &[&str], value: f64) {
+        match kind {
+            FamilyKind::Counter => self.total(labels, value),
+            _ => self.show(labels, value),
+        }
     }
 
     fn show(&mut self, labels: &[&str], value: f64) {

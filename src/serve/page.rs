@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::summary::grouped;
 use super::{MetricSummary, PipelineSummary, Server, plain, scrape};
 use crate::encode;
+use crate::telemetry::Lag;
 
 /// Where the page's style is. The page itself has none, so that its policy can forbid it.
 pub const STYLE_PATH: &str = "/-/style.css";
@@ -146,11 +147,15 @@ fn write_pipeline(page: &mut String, telemetry_path: &str, pipeline: &PipelineSu
 /// More lanes than this are only counted.
 const LANES: usize = 5;
 
-fn write_lanes(page: &mut String, lanes: &[(String, u64)]) -> fmt::Result {
+fn write_lanes(page: &mut String, lanes: &[(String, Lag)]) -> fmt::Result {
     for (lane, behind) in lanes.iter().take(LANES) {
         write!(page, "<p class=\"more\"><code>{}</code>", Escaped(lane))?;
-        if *behind > 0 {
-            write!(page, ", {} bytes behind", grouped((*behind).into()))?;
+        match *behind {
+            Lag::Bytes(bytes) if bytes > 0 => write!(page, ", {} bytes behind", grouped(bytes.into()))?,
+            Lag::Messages { messages, seconds } if messages > 0 => {
+                write!(page, ", {} messages and {seconds:.1} s behind", grouped(messages.into()))?;
+            }
+            _ => {}
         }
         page.push_str("</p>\n");
     }
@@ -228,7 +233,7 @@ mod tests {
             &[PipelineSummary {
                 name: text(),
                 source: text(),
-                lanes: vec![(text(), 1)],
+                lanes: vec![(text(), Lag::Bytes(1))],
                 refused: vec![(text(), "no_match", 1)],
                 metrics: vec![metric],
                 ..PipelineSummary::default()

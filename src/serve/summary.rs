@@ -6,6 +6,7 @@ use crate::aggregate::Moment;
 use crate::ledger::{Account, Posted};
 use crate::model::family::{Family, Reading};
 use crate::model::series::SeriesKey;
+use crate::telemetry::Lag;
 
 /// How many series of a metric are shown.
 const SHOWN: usize = 5;
@@ -14,8 +15,8 @@ const SHOWN: usize = 5;
 const LABEL_LEN: usize = 40;
 
 impl Names {
-    /// What is posted of this pipeline, whose source has these lanes open, each so many bytes behind its end.
-    pub fn summary(&self, posted: &Posted<'_>, lanes: Vec<(String, u64)>, moment: Moment) -> PipelineSummary {
+    /// What is posted of this pipeline, whose source has these lanes open, each so far behind its end.
+    pub fn summary(&self, posted: &Posted<'_>, lanes: Vec<(String, Lag)>, moment: Moment) -> PipelineSummary {
         let mut refused = Vec::new();
         self.refusals(posted, |component, reason, times| refused.push((component.to_owned(), reason, times)));
         PipelineSummary {

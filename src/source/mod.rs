@@ -20,6 +20,7 @@ use crate::model::batch::{Batch, Lane, Position};
 use crate::raw::fault::Faults;
 use crate::raw::mapping::Key;
 use crate::raw::node::Node;
+use crate::telemetry::{Change, Lag, Meter};
 
 /// One kind of source, as written in a pipeline file.
 #[derive(Debug)]
@@ -34,14 +35,37 @@ pub struct Kind {
     pub keys: &'static [Key],
     /// Whether only one pipeline can read it.
     pub exclusive: bool,
-    /// The fields that it fills itself, in the order of [`Lane::fields`].
+    /// The fields that it fills itself and that are the same for all records of a lane, in the order of
+    /// [`Lane::fields`].
     pub fields: &'static [&'static str],
+    /// The fields that it fills itself for each record, where they are asked for: see [`Context::columns`].
+    pub record_fields: &'static [&'static str],
+    /// Those among `record_fields` that have keys of the record's own: `kafka.headers["trace"]`.
+    pub record_maps: &'static [&'static str],
+    /// What it measures, beside what every source does.
+    pub meters: &'static [&'static Meter],
     /// Reads its body, the node after `name:`, null where it was written as a bare word.
     pub read: fn(&Node, &mut Faults) -> Option<Box<dyn Written>>,
 }
 
 /// Every kind of source.
 pub static KINDS: &[&Kind] = &[&file::KIND, &stdin::KIND];
+
+impl Kind {
+    /// The names of all the fields that it fills itself.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static str> {
+        self.fields.iter().chain(self.record_fields).copied()
+    }
+}
+
+/// A field of single records that a pipeline uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnField {
+    /// One of the kind's `record_fields`.
+    pub name: &'static str,
+    /// The key, where the field is one of its `record_maps`.
+    pub key: Option<String>,
+}
 
 /// A source as configured.
 pub trait Written: Send + Sync {
@@ -73,6 +97,8 @@ pub struct Context {
     pub clock: Clock,
     /// When to finish.
     pub shutdown: Shutdown,
+    /// The fields of single records that the pipeline uses: the columns of [`Records`](crate::model::batch::Records).
+    pub columns: Vec<OwnField>,
 }
 
 /// Where a source puts what it reads: the engine's side of the boundary.
@@ -89,11 +115,38 @@ pub trait Outlet {
     /// Hands over a batch; waits while the worker's queue is full. Fails only once the engine is gone.
     fn send(&mut self, batch: Batch) -> Result<(), Closed>;
 
-    /// Says how far a lane is behind its end, for the lag metric. `None`: the lane is gone.
-    fn lag(&mut self, lane: &Lane, bytes: Option<u64>);
+    /// The same without waiting, for a source that has something else to do meanwhile, or cannot wait: gives the
+    /// batch back while the queue is full.
+    fn offer(&mut self, batch: Batch) -> Result<(), Rejected> {
+        self.send(batch).map_err(|Closed| Rejected::Closed)
+    }
+
+    /// Waits until everything that was handed over is posted: then [`position`](Outlet::position) shows it.
+    fn settle(&mut self) -> Result<(), Closed> {
+        Ok(())
+    }
+
+    /// Says how far a lane is behind its end, for the lag metrics. `None`: the lane is gone.
+    fn lag(&mut self, lane: &Lane, lag: Option<Lag>);
 
     /// Counts a fault that passed, by a constant reason, for `streamgauge_source_errors_total`.
     fn error(&mut self, reason: &'static str);
+
+    /// Says what keeps the source from working until further notice (a whole sentence, for `/-/ready`), or that it does no
+    /// longer. Each trouble is `of` something: a broker, a topic, a lane.
+    fn trouble(&mut self, _of: &str, _what: Option<String>) {}
+
+    /// Changes one of the kind's own metrics. The label is that of the meter, empty where it has none.
+    fn meter(&mut self, _meter: &'static Meter, _label: &str, _change: Change) {}
+}
+
+/// Why a batch was not let in.
+#[derive(Debug)]
+pub enum Rejected {
+    /// The worker's queue is full; this is the batch.
+    Full(Box<Batch>),
+    /// The engine takes no more batches.
+    Closed,
 }
 
 /// The engine takes no more batches.

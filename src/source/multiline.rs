@@ -219,6 +219,6 @@ impl Multiline {
             ends.push(kept);
         }
         block.truncate(kept);
-        Cut { taken, overlong, ends: Ends::At(ends) }
+        Cut { taken, overlong, ends: Ends::At(ends.into()) }
     }
 }

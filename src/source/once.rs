@@ -263,6 +263,7 @@ mod tests {
     use crate::model::refused::Refused;
     use crate::source::block::Limits;
     use crate::source::multiline::Multiline;
+    use crate::telemetry::Lag;
 
     /// An input that gives so many bytes at a time, and now and then none.
     struct Pieces {
@@ -309,7 +310,7 @@ mod tests {
             let text = String::from_utf8(batch.bytes).unwrap();
             match batch.ends {
                 Ends::Newlines => self.records.extend(text.split_inclusive('\n').map(str::to_owned)),
-                Ends::At(ends) => {
+                Ends::At(crate::model::batch::Records { ends, .. }) => {
                     let starts = std::iter::once(&0).chain(&ends);
                     self.records.extend(starts.zip(&ends).map(|(start, end)| text[*start..*end].to_owned()));
                 }
@@ -319,7 +320,7 @@ mod tests {
             Ok(())
         }
 
-        fn lag(&mut self, _: &Lane, _: Option<u64>) {}
+        fn lag(&mut self, _: &Lane, _: Option<Lag>) {}
 
         fn error(&mut self, _: &'static str) {}
     }
@@ -329,7 +330,7 @@ mod tests {
         let input = Box::new(Pieces { text: text.as_bytes().to_vec(), sizes, clock: clock.clone() });
         let once = Box::new(Once { input, name: "stdin".to_owned(), fields: Vec::new(), framing });
         let mut out = Records::default();
-        once.run(&mut out, &Context { clock, shutdown: Shutdown::new() }).unwrap();
+        once.run(&mut out, &Context { clock, shutdown: Shutdown::new(), columns: vec![] }).unwrap();
         out
     }
 

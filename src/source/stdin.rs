@@ -23,6 +23,9 @@ pub(super) static KIND: Kind = Kind {
     keys: KEYS,
     exclusive: true,
     fields: &[],
+    record_fields: &[],
+    record_maps: &[],
+    meters: &[],
     read,
 };
 

@@ -45,6 +45,9 @@ pub(super) static KIND: Kind = Kind {
     keys: KEYS,
     exclusive: false,
     fields: &["file.path"],
+    record_fields: &[],
+    record_maps: &[],
+    meters: &[],
     read: |node: &Node, faults: &mut Faults| Some(Box::new(read(node, faults)?)),
 };
 

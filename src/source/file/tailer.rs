@@ -18,6 +18,7 @@ use crate::model::batch::{Batch, Lane};
 use crate::source::block::Cut;
 use crate::source::framing::Framing;
 use crate::source::{Closed, Outlet};
+use crate::telemetry::Lag;
 
 /// For how many scans the copy of a truncated content is looked for.
 const PATIENCE: u32 = 8;
@@ -88,7 +89,7 @@ impl Tailer {
         }
         for content in &mut self.contents {
             let behind = content.track.size.saturating_sub(content.track.offset);
-            outlet.lag(&content.track.lane, Some(behind));
+            outlet.lag(&content.track.lane, Some(Lag::Bytes(behind)));
             if content.track.has_more_to_tell() {
                 announce(&mut content.track, outlet)?;
             }

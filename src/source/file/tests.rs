@@ -11,11 +11,12 @@ use super::tailer::Tailer;
 use super::{Files, Options, StartAt};
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
-use crate::model::batch::{Batch, Ends, Lane, LaneId, Position};
+use crate::model::batch::{Batch, Ends, Lane, LaneId, Position, Records};
 use crate::model::refused::Refused;
 use crate::source::block::Limits;
 use crate::source::multiline::Multiline;
 use crate::source::{Closed, Context, Outlet, Source};
+use crate::telemetry::Lag;
 
 /// An outlet that keeps the lines of each lane and holds each lane to its contract.
 #[derive(Default)]
@@ -60,7 +61,7 @@ impl Outlet for Collector {
         let lines = self.lines.entry(lane.id).or_default();
         match ends {
             Ends::Newlines => lines.extend(text.lines().map(str::to_owned)),
-            Ends::At(ends) => {
+            Ends::At(Records { ends, .. }) => {
                 let starts = std::iter::once(&0).chain(&ends);
                 lines.extend(
                     starts
@@ -73,9 +74,10 @@ impl Outlet for Collector {
         Ok(())
     }
 
-    fn lag(&mut self, lane: &Lane, bytes: Option<u64>) {
-        match bytes {
-            Some(bytes) => drop(self.lags.insert(lane.id, bytes)),
+    fn lag(&mut self, lane: &Lane, lag: Option<Lag>) {
+        match lag {
+            Some(Lag::Bytes(bytes)) => drop(self.lags.insert(lane.id, bytes)),
+            Some(other) => panic!("the lag of a file is {other:?}"),
             None => drop(self.lags.remove(&lane.id)),
         }
     }
@@ -839,8 +841,8 @@ impl Outlet for Storm {
         self.out.send(batch)
     }
 
-    fn lag(&mut self, lane: &Lane, bytes: Option<u64>) {
-        self.out.lag(lane, bytes);
+    fn lag(&mut self, lane: &Lane, lag: Option<Lag>) {
+        self.out.lag(lane, lag);
     }
 
     fn error(&mut self, reason: &'static str) {
@@ -888,7 +890,7 @@ fn a_million_lines_through_twenty_rotations_at_full_speed() {
         poll_interval: Duration::from_millis(20),
         ..Options::default()
     };
-    let context = Context { clock: Clock::system(), shutdown };
+    let context = Context { clock: Clock::system(), shutdown, columns: Vec::new() };
     Box::new(Files::new(&options).unwrap()).run(&mut storm, &context).unwrap();
     storm.running.take().unwrap().join().unwrap();
     let mut lines: Vec<&String> = storm.out.lines.values().flatten().collect();

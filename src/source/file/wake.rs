@@ -213,6 +213,7 @@ mod tests {
     use crate::base::clock::Clock;
     use crate::model::batch::{Batch, Lane, Position};
     use crate::source::{Closed, Source};
+    use crate::telemetry::Lag;
 
     /// A collector that the test looks into while the source runs.
     #[derive(Clone, Default)]
@@ -255,8 +256,8 @@ mod tests {
             self.collector().send(batch)
         }
 
-        fn lag(&mut self, lane: &Lane, bytes: Option<u64>) {
-            self.collector().lag(lane, bytes);
+        fn lag(&mut self, lane: &Lane, lag: Option<Lag>) {
+            self.collector().lag(lane, lag);
         }
 
         fn error(&mut self, reason: &'static str) {
@@ -276,8 +277,10 @@ mod tests {
         fs::write(root.path().join("first.log"), "first\n").unwrap();
         let (shared, shutdown) = (Shared::default(), Shutdown::new());
         let running = {
-            let (mut outlet, context) =
-                (shared.clone(), Context { clock: Clock::system(), shutdown: shutdown.clone() });
+            let (mut outlet, context) = (
+                shared.clone(),
+                Context { clock: Clock::system(), shutdown: shutdown.clone(), columns: vec![] },
+            );
             std::thread::spawn(move || Box::new(Files::new(&options).unwrap()).run(&mut outlet, &context))
         };
         shared.wait_for(1);
