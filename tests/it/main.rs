@@ -5,6 +5,7 @@
 mod cap;
 mod cut;
 mod demo;
+mod deploy;
 mod docs;
 mod engine;
 mod exposition;

@@ -10,8 +10,13 @@ use std::process::{Command, Output, Stdio};
 /// The program `name`, which Debian has in `package`. `None`: it is missing and the test is to be skipped.
 #[track_caller]
 pub fn program(name: &str, package: &str) -> Option<Command> {
-    let found = ["--version", "version"].iter().any(|argument| runs(Command::new(name).arg(argument)));
-    found.then(|| Command::new(name)).or_else(|| skip(&format!("`{name}`, of Debian's package {package}")))
+    installed(name).or_else(|| skip(&format!("`{name}`, of Debian's package {package}")))
+}
+
+/// The program `name`, which PyPI has in `package`. `None`: it is missing and the test is to be skipped.
+#[track_caller]
+pub fn pypi_program(name: &str, package: &str) -> Option<Command> {
+    installed(name).or_else(|| skip(&format!("`{name}`, of PyPI's package {package}")))
 }
 
 /// A Python that has `module`, which Debian has in `package`. `None`: it is missing and the test is to be skipped.
@@ -52,6 +57,18 @@ pub fn check_silent(output: &Output) {
         output.status,
         said.concat()
     );
+}
+
+/// Checks that a program ended well, whatever it had to say.
+#[track_caller]
+pub fn check_success(output: &Output) {
+    let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "{}: {}", output.status, said.concat());
+}
+
+fn installed(name: &str) -> Option<Command> {
+    let found = ["--version", "version"].iter().any(|argument| runs(Command::new(name).arg(argument)));
+    found.then(|| Command::new(name))
 }
 
 fn runs(command: &mut Command) -> bool {
