@@ -107,6 +107,7 @@ pub fn nested(key: &Key) -> Option<&'static [Key]> {
     match key.name {
         "multiline" => Some(source::MULTILINE_KEYS),
         "hdr" => Some(aggregate::HDR_KEYS),
+        "security" => Some(source::SECURITY_KEYS),
         _ => None,
     }
 }

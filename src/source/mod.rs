@@ -5,10 +5,12 @@ pub mod once;
 
 mod block;
 mod file;
+mod kafka;
 mod multiline;
 mod stdin;
 mod unpack;
 
+pub use kafka::SECURITY_KEYS;
 pub use multiline::KEYS as MULTILINE_KEYS;
 
 use std::sync::Arc;
@@ -49,7 +51,7 @@ pub struct Kind {
 }
 
 /// Every kind of source.
-pub static KINDS: &[&Kind] = &[&file::KIND, &stdin::KIND];
+pub static KINDS: &[&Kind] = &[&file::KIND, &kafka::KIND, &stdin::KIND];
 
 impl Kind {
     /// The names of all the fields that it fills itself.

@@ -1,0 +1,190 @@
+//! Partitions that come and go.
+//!
+//! One that comes is read from where the group or the ledger is, whichever is further: the ledger may have posted
+//! what could not be committed. One that goes is finished first: what was read is posted and committed, then the next
+//! member may go on.
+
+use std::time::Duration;
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::client::PartitionName;
+use super::health::{REBALANCED, SKIPPED};
+use super::options::StartAt;
+use super::partition::Partition;
+use super::queue::PartitionQueue;
+use super::session::Session;
+use crate::source::Closed;
+use crate::telemetry::{Change, Lag};
+
+/// How long the cluster may take to answer where a partition begins and ends, or where the group is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Session<'_> {
+    /// Begins with partitions that were assigned.
+    pub(super) fn take_over(&mut self, names: Vec<PartitionName>) -> Result<(), Closed> {
+        self.outlet.meter(&REBALANCED, "assigned", Change::Add(names.len() as f64));
+        let committed = self.committed_offsets(&names);
+        let mut list = TopicPartitionList::new();
+        for name in names {
+            let Some(mut partition) = self.open(&name) else { continue };
+            let committed = committed.iter().find(|(of, _)| *of == name).and_then(|(_, offset)| *offset);
+            partition.committed = committed;
+            let from = match committed.max(partition.posted(self.outlet)) {
+                Some(known) => {
+                    partition.next = Some(known);
+                    Offset::Offset(known)
+                }
+                None => self.first(&mut partition)?,
+            };
+            add(&mut list, &name, from);
+            self.partitions.insert(name, partition);
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list) {
+            self.outlet.error("rebalance");
+            tracing::warn!(%error, "partitions could not be taken over");
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, name: &PartitionName) -> Option<Partition> {
+        let (topic, number) = name;
+        let queue = PartitionQueue::new(&self.consumer, topic, *number, &self.bell)?;
+        let key = format!("kafka:{}/{topic}/{number}", self.options.group);
+        let fields = vec![topic.as_bytes().into(), number.to_string().into_bytes().into()];
+        let lane = self.outlet.open(key, format!("{topic}/{number}"), fields);
+        self.outlet.lag(&lane, Some(Lag::Unknown));
+        Some(Partition::new(name.clone(), lane, queue))
+    }
+
+    /// Where the group is in these partitions, as far as it says.
+    fn committed_offsets(&mut self, names: &[PartitionName]) -> Vec<(PartitionName, Option<i64>)> {
+        let mut asked = TopicPartitionList::new();
+        names.iter().for_each(|name| add(&mut asked, name, Offset::Invalid));
+        loop {
+            let error = match self.consumer.committed_offsets(asked.clone(), PATIENCE) {
+                Ok(answer) => {
+                    let offset = |offset| match offset {
+                        Offset::Offset(offset) => Some(offset),
+                        _ => None,
+                    };
+                    let answer = answer.elements();
+                    let each = answer
+                        .iter()
+                        .map(|each| ((each.topic().to_owned(), each.partition()), offset(each.offset())));
+                    return each.collect();
+                }
+                Err(error) => error,
+            };
+            self.outlet.error("group_offsets");
+            tracing::debug!(%error, "the group's offsets are not known; they are asked for again");
+            // Without them every partition would begin anew, so there is nothing else to do.
+            if self.context.shutdown.wait(Duration::from_millis(200)) || self.consumer.assignment_lost() {
+                return Vec::new();
+            }
+        }
+    }
+
+    /// Where to begin in a partition of which neither group nor ledger knows anything.
+    fn first(&mut self, partition: &mut Partition) -> Result<Offset, Closed> {
+        match self.options.start_at {
+            StartAt::Beginning => Ok(Offset::Beginning),
+            // The end of now is made the partition's position, so that whoever reads it next goes on from here, also if
+            // nothing comes meanwhile.
+            StartAt::End => match self.bounds(&partition.name) {
+                Ok((_, end)) => {
+                    partition.begin_at(end, self.outlet)?;
+                    Ok(Offset::Offset(end))
+                }
+                Err(_) => {
+                    self.outlet.error("partition_bounds");
+                    Ok(Offset::End)
+                }
+            },
+        }
+    }
+
+    /// The first offset of a partition and the one behind its last.
+    fn bounds(&self, (topic, number): &PartitionName) -> Result<(i64, i64), KafkaError> {
+        self.consumer.fetch_watermarks(topic, *number, PATIENCE)
+    }
+
+    /// Goes on where the next offset is not in the partition any more: with the first one that is there if those
+    /// before were deleted, as `start_at` says if the partition ends before it (its topic was made anew).
+    pub(super) fn begin_again(&mut self, name: &PartitionName) -> Result<(), Closed> {
+        let Some(mut partition) = self.partitions.remove(name) else { return Ok(()) };
+        let from = match (self.bounds(name), partition.next) {
+            (Ok((first, end)), Some(next)) => {
+                let from = match self.options.start_at {
+                    _ if next < first => first,
+                    _ if next <= end => next,
+                    StartAt::Beginning => first,
+                    StartAt::End => end,
+                };
+                tracing::warn!(
+                    topic = name.0,
+                    partition = name.1,
+                    next,
+                    from,
+                    "the next offset is not there any more"
+                );
+                self.outlet.meter(&SKIPPED, "", Change::Add((from - next).max(0) as f64));
+                partition.finish(self.outlet)?;
+                partition.begin_at(from, self.outlet)?;
+                Offset::Offset(from)
+            }
+            (Ok(_), None) => self.first(&mut partition)?,
+            // The client says once more that it does not know where to go on, and this is tried again.
+            (Err(_), Some(next)) => Offset::Offset(next),
+            (Err(_), None) => Offset::Stored,
+        };
+        let mut list = TopicPartitionList::new();
+        add(&mut list, name, from);
+        let again = self.consumer.incremental_unassign(&list);
+        if let Err(error) = again.and_then(|()| self.consumer.incremental_assign(&list)) {
+            self.outlet.error("rebalance");
+            tracing::warn!(%error, topic = name.0, partition = name.1, "the partition could not be begun again");
+        }
+        self.partitions.insert(name.clone(), partition);
+        Ok(())
+    }
+
+    /// Finishes partitions: what was read of them is posted and committed, and no more is read.
+    pub(super) fn hand_on(&mut self, names: &[PartitionName]) -> Result<(), Closed> {
+        let is_lost = self.consumer.assignment_lost();
+        let event = if is_lost { "lost" } else { "given_up" };
+        self.outlet.meter(&REBALANCED, event, Change::Add(names.len() as f64));
+        let own = self.partitions.iter_mut().filter(|(name, _)| names.contains(name));
+        let finished = own.map(|(_, partition)| partition.finish(self.outlet)).collect::<Vec<_>>();
+        let settled = self.outlet.settle();
+        // Of what is lost the next member may have read already; what we would commit is not ours to say.
+        if !is_lost {
+            self.commit_and_wait(names);
+        }
+        for name in names {
+            if let Some(partition) = self.partitions.remove(name) {
+                self.outlet.lag(&partition.lane, None);
+            }
+        }
+        finished.into_iter().collect::<Result<(), Closed>>().and(settled)
+    }
+
+    /// Tells the client that partitions which were to be given up are.
+    pub(super) fn answer_revoked(&mut self, names: &[PartitionName]) {
+        let mut list = TopicPartitionList::new();
+        for (topic, number) in names {
+            list.add_partition(topic, *number);
+        }
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            self.outlet.error("rebalance");
+            tracing::warn!(%error, "partitions could not be given up");
+        }
+    }
+}
+
+fn add(list: &mut TopicPartitionList, (topic, number): &PartitionName, offset: Offset) {
+    let added = list.add_partition_offset(topic, *number, offset);
+    debug_assert!(added.is_ok(), "these offsets are all valid");
+}
