@@ -43,6 +43,18 @@ impl Page {
     }
 }
 
+impl Page {
+    /// Logs what every pipeline has counted in all: the last word of a program that stops.
+    pub(super) fn log_totals(&self) {
+        self.ledger.look(self.clock.steady(), |posted, _| {
+            for (names, posted) in self.names.iter().zip(posted) {
+                let (pipeline, flow) = (&names.pipeline, posted.flow);
+                tracing::info!(pipeline, events = flow.events, bytes = flow.bytes, "counted in all");
+            }
+        });
+    }
+}
+
 impl Exposition for Page {
     fn expose(&self, asked: &Asked) -> Vec<Vec<u8>> {
         self.ticker.tick();

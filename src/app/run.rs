@@ -45,8 +45,10 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
         let server = tokio::spawn(serve::serve(listener, options, running.page(), stopped));
         signals.next().await;
         tracing::info!("stopping: sources finish, everything is posted");
+        let page = Arc::clone(&running.page);
         let end = async {
             tokio::task::spawn_blocking(move || running.stop(GRACE)).await?;
+            page.log_totals();
             drop(stop);
             server.await??;
             anyhow::Ok(ExitCode::SUCCESS)

@@ -16,6 +16,7 @@ mod fuzz;
 mod hostile;
 mod http;
 mod influxdb;
+mod kafka;
 mod lifetime;
 mod lines;
 mod parse;

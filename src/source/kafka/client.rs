@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::statistics::Statistics;
@@ -26,8 +26,6 @@ pub enum Said {
     Assigned(Vec<PartitionName>),
     /// These are to be given up.
     Revoked(Vec<PartitionName>),
-    /// These offsets were committed, or not.
-    Committed(Result<Vec<(PartitionName, i64)>, String>),
     /// Something is wrong.
     Error(RDKafkaErrorCode, String),
     /// How the client and the cluster are.
@@ -104,18 +102,5 @@ impl ConsumerContext for Ears {
         }
         let names = of.elements().iter().map(|each| (each.topic().to_owned(), each.partition())).collect();
         self.hear(if is_assigned { Said::Assigned(names) } else { Said::Revoked(names) });
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let offsets = offsets.elements();
-        let failed = offsets.iter().find_map(|each| each.error().err());
-        let committed = offsets.iter().filter_map(|each| match each.offset() {
-            Offset::Offset(offset) => Some(((each.topic().to_owned(), each.partition()), offset)),
-            _ => None,
-        });
-        self.hear(Said::Committed(match result.err().or(failed) {
-            None => Ok(committed.collect()),
-            Some(error) => Err(error.to_string()),
-        }));
     }
 }

@@ -24,6 +24,9 @@ pub struct Partition {
     pub lane: Arc<Lane>,
     /// The offset of the next message, once it is known.
     pub next: Option<i64>,
+    /// The offset from which it is read since it was assigned. What the ledger holds from before is not to be
+    /// committed: another member may have gone further.
+    pub begun: i64,
     /// The offset that the group has committed, as far as we know.
     pub committed: Option<i64>,
     /// The timestamp of the newest message that was read, in milliseconds.
@@ -47,7 +50,7 @@ pub struct Outcome {
 impl Partition {
     /// A partition of which nothing is read yet.
     pub fn new(name: PartitionName, lane: Arc<Lane>, queue: PartitionQueue) -> Partition {
-        Partition { name, lane, next: None, committed: None, newest: None, queue, pending: None }
+        Partition { name, lane, next: None, begun: 0, committed: None, newest: None, queue, pending: None }
     }
 
     /// Reads what is there, a batch at most.
@@ -115,9 +118,15 @@ impl Partition {
         self.pending.take().map_or(Ok(()), |batch| outlet.send(*batch))
     }
 
+    /// Is read from `offset` on.
+    pub fn go_on_at(&mut self, offset: i64) {
+        self.next = Some(offset);
+        self.begun = offset;
+    }
+
     /// Begins at `offset`, which becomes the lane's position although nothing was read.
     pub fn begin_at(&mut self, offset: i64, outlet: &mut dyn Outlet) -> Result<(), Closed> {
-        self.next = Some(offset);
+        self.go_on_at(offset);
         outlet.send(Batch {
             lane: Arc::clone(&self.lane),
             bytes: Vec::new(),
@@ -128,9 +137,14 @@ impl Partition {
         })
     }
 
-    /// The offset that everything before is posted of.
+    /// The offset that the ledger holds, from this assignment or an earlier one: everything before it is posted.
     pub fn posted(&self, outlet: &dyn Outlet) -> Option<i64> {
         Some(outlet.position(&self.lane.key)?.offset as i64)
+    }
+
+    /// The offset to commit, if there is something to commit.
+    pub fn to_commit(&self, outlet: &dyn Outlet) -> Option<i64> {
+        self.posted(outlet).filter(|posted| *posted >= self.begun && self.committed != Some(*posted))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The queue of one partition, drained in batches: the only place with `unsafe` code.
+//! Queues of librdkafka's that the wrapper does not give out: the only place with `unsafe` code.
 //!
 //! rust-rdkafka gives out one message at a time, at three times the cost ("Consuming" in `docs/performance.md`). Here
 //! librdkafka's `rd_kafka_consume_batch_queue` is called on a queue that belongs to one partition alone. It must never
@@ -13,7 +13,10 @@ use std::sync::Arc;
 
 use rdkafka::bindings as native;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaErrorCode;
+
+use super::client::PartitionName;
 
 /// What is written to the bell: an eventfd counts in numbers of eight bytes.
 static RING: u64 = 1;
@@ -116,6 +119,78 @@ impl PartitionQueue {
         unsafe { into.taken.set_len(taken) };
         &into.taken
     }
+}
+
+/// Where the answers to commits come: `rd_kafka_commit` of the wrapper, when it does not wait, tells nobody how it ended.
+///
+/// It must be dropped before its consumer is.
+pub struct CommitQueue(Queue);
+
+impl CommitQueue {
+    /// An empty queue.
+    pub fn new<C: ConsumerContext>(consumer: &BaseConsumer<C>, bell: &Arc<OwnedFd>) -> Option<CommitQueue> {
+        // SAFETY: the client lives while it is borrowed; the call returns a reference of our own.
+        let queue = unsafe { native::rd_kafka_queue_new(consumer.client().native_ptr()) };
+        Queue::new(queue, Arc::clone(bell)).map(CommitQueue)
+    }
+
+    /// Begins to commit; the answer comes into the queue.
+    pub fn commit<C: ConsumerContext>(
+        &self,
+        consumer: &BaseConsumer<C>,
+        offsets: &TopicPartitionList,
+    ) -> Result<(), RDKafkaErrorCode> {
+        // SAFETY: client, offsets and queue live while they are borrowed; librdkafka copies the offsets. Without a
+        // callback the answer is an event in the queue.
+        let error = unsafe {
+            native::rd_kafka_commit_queue(
+                consumer.client().native_ptr(),
+                offsets.ptr(),
+                self.0.queue.as_ptr(),
+                None,
+                ptr::null_mut(),
+            )
+        };
+        match error {
+            native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            error => Err(error.into()),
+        }
+    }
+
+    /// The next answer, if there is one: what was committed, or why it was not.
+    pub fn answer(&self) -> Option<Result<Vec<(PartitionName, i64)>, RDKafkaErrorCode>> {
+        // SAFETY: the queue is ours. The event is ours too until it is destroyed, once, below; the list in it belongs to it.
+        unsafe {
+            let event = NonNull::new(native::rd_kafka_queue_poll(self.0.queue.as_ptr(), 0))?;
+            let error = native::rd_kafka_event_error(event.as_ptr());
+            let offsets = native::rd_kafka_event_topic_partition_list(event.as_ptr());
+            let answer = match error {
+                native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => committed(offsets.as_ref()),
+                error => Err(error.into()),
+            };
+            native::rd_kafka_event_destroy(event.as_ptr());
+            Some(answer)
+        }
+    }
+}
+
+/// The offsets of a list that were committed; an error where one of them was not.
+///
+/// # Safety
+/// The list must be one of librdkafka's.
+unsafe fn committed(
+    list: Option<&native::rd_kafka_topic_partition_list_t>,
+) -> Result<Vec<(PartitionName, i64)>, RDKafkaErrorCode> {
+    let Some(list) = list.filter(|list| !list.elems.is_null()) else { return Ok(Vec::new()) };
+    // SAFETY: librdkafka has that many elements there.
+    let elements = unsafe { slice::from_raw_parts(list.elems, usize::try_from(list.cnt).unwrap_or(0)) };
+    let each = elements.iter().map(|each| match each.err {
+        native::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {
+            Ok(((text_of(each.topic), each.partition), each.offset))
+        }
+        error => Err(error.into()),
+    });
+    each.collect()
 }
 
 /// Room for messages, which are given back to librdkafka when others take their place.

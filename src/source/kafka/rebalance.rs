@@ -34,7 +34,7 @@ impl Session<'_> {
             partition.committed = committed;
             let from = match committed.max(partition.posted(self.outlet)) {
                 Some(known) => {
-                    partition.next = Some(known);
+                    partition.go_on_at(known);
                     Offset::Offset(known)
                 }
                 None => self.first(&mut partition)?,
@@ -133,6 +133,8 @@ impl Session<'_> {
                 self.outlet.meter(&SKIPPED, "", Change::Add((from - next).max(0) as f64));
                 partition.finish(self.outlet)?;
                 partition.begin_at(from, self.outlet)?;
+                // The ledger is to hold this before something else is committed.
+                self.outlet.settle()?;
                 Offset::Offset(from)
             }
             (Ok(_), None) => self.first(&mut partition)?,

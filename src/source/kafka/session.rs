@@ -1,11 +1,11 @@
 //! The life of one client: messages in, batches out, posted positions committed, until something ends it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
@@ -15,7 +15,7 @@ use super::client::{Ears, PartitionName, Said};
 use super::health::{COMMITS, Health};
 use super::options::Options;
 use super::partition::{Partition, Reading};
-use super::queue::{ConsumerBell, Messages};
+use super::queue::{CommitQueue, ConsumerBell, Messages};
 use crate::source::{Closed, Context, Outlet};
 use crate::telemetry::{Change, Lag};
 
@@ -48,13 +48,12 @@ pub struct Session<'s> {
     /// Those that are assigned. Their queues go before the client does.
     pub(super) partitions: BTreeMap<PartitionName, Partition>,
     pub(super) health: Health,
-    /// What was said while something else was waited for.
-    later: VecDeque<Said>,
     messages: Messages,
     reading: Reading,
     /// Commits of which the end was not heard yet.
     commits: usize,
     commit_at: Duration,
+    commit_queue: CommitQueue,
     /// Rung by librdkafka when there is something to do.
     pub(super) bell: Arc<OwnedFd>,
     stop_bell: Arc<OwnedFd>,
@@ -81,6 +80,7 @@ impl<'s> Session<'s> {
         let stop_bell = context.shutdown.bell().map_err(|error| error.to_string())?;
         let consumer_bell = ConsumerBell::new(&consumer, &bell).ok_or("the client has no group")?;
         let topics: Vec<_> = options.topics.iter().map(String::as_str).collect();
+        let commit_queue = CommitQueue::new(&consumer, &bell).ok_or("the client has no queue for commits")?;
         consumer.subscribe(&topics).map_err(told)?;
         outlet.trouble("client", None);
         Ok(Session {
@@ -89,11 +89,11 @@ impl<'s> Session<'s> {
             context,
             partitions: BTreeMap::new(),
             health: Health::default(),
-            later: VecDeque::new(),
             messages: Messages::with_capacity(MESSAGES),
             reading: Reading::new(options, &context.columns),
             commits: 0,
             commit_at: Duration::ZERO,
+            commit_queue,
             bell,
             stop_bell,
             consumer_bell,
@@ -154,15 +154,19 @@ impl<'s> Session<'s> {
 
     /// Does what the client says; `Some` if it cannot go on.
     fn hear(&mut self) -> Result<Option<String>, Closed> {
-        let fatal = self.poll(Duration::ZERO);
-        while let Some(said) = self.later.pop_front().or_else(|| self.consumer.context().next()) {
+        self.hear_commits();
+        loop {
+            // The client calls back for one thing at a time, and says nothing of it.
+            if let Some(problem) = self.poll() {
+                return Ok(Some(problem));
+            }
+            let Some(said) = self.consumer.context().next() else { return Ok(None) };
             match said {
                 Said::Assigned(names) => self.take_over(names)?,
                 Said::Revoked(names) => {
                     self.hand_on(&names)?;
                     self.answer_revoked(&names);
                 }
-                Said::Committed(result) => self.committed(result),
                 Said::Error(code, said) => self.health.error(code, &said, self.outlet),
                 Said::Statistics(statistics) => {
                     let known = (&self.consumer, self.options.topics.as_slice());
@@ -170,25 +174,25 @@ impl<'s> Session<'s> {
                 }
             }
         }
-        Ok(fatal)
     }
 
     /// Has the client call back; `Some` if it cannot go on. Nothing comes out of its own queue but what it has to
     /// say: every partition has another one.
-    fn poll(&self, patience: Duration) -> Option<String> {
-        match self.consumer.poll(patience)? {
+    fn poll(&self) -> Option<String> {
+        match self.consumer.poll(Duration::ZERO)? {
             Err(KafkaError::MessageConsumptionFatal(code)) => Some(code.to_string()),
             Err(_) | Ok(_) => None,
         }
     }
 
-    /// Waits until there is something to do, at most for so long.
+    /// Waits until there is something to do or the program stops, at most for so long.
     fn wait(&self, patience: Duration) {
-        let mut fds = [PollFd::new(&*self.bell, PollFlags::IN), PollFd::new(&*self.stop_bell, PollFlags::IN)];
-        let patience =
-            Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
-        // Interrupted or not: whoever called looks again.
-        poll(&mut fds, Some(&patience)).ok();
+        let fds = [&self.bell, &self.stop_bell].map(|bell| PollFd::new(&**bell, PollFlags::IN));
+        wait(fds, patience);
+    }
+
+    fn wait_for_bell(&self, patience: Duration) {
+        wait([PollFd::new(&*self.bell, PollFlags::IN)], patience);
     }
 
     fn clear_bell(&self) {
@@ -207,56 +211,67 @@ impl<'s> Session<'s> {
             if of.is_some_and(|of| !of.contains(name)) {
                 continue;
             }
-            let Some(posted) = partition.posted(self.outlet) else { continue };
-            if partition.committed != Some(posted) {
-                let added = offsets.add_partition_offset(&name.0, name.1, Offset::Offset(posted));
+            if let Some(offset) = partition.to_commit(self.outlet) {
+                let added = offsets.add_partition_offset(&name.0, name.1, Offset::Offset(offset));
                 debug_assert!(added.is_ok(), "every number from 0 is an offset");
             }
         }
         if offsets.count() == 0 {
             return;
         }
-        match self.consumer.commit(&offsets, CommitMode::Async) {
+        match self.commit_queue.commit(&self.consumer, &offsets) {
             Ok(()) => self.commits += 1,
-            Err(error) => self.committed_badly(&error.to_string()),
+            Err(code) => self.not_committed(code),
         }
     }
 
-    fn committed(&mut self, result: Result<Vec<(PartitionName, i64)>, String>) {
-        self.commits = self.commits.saturating_sub(1);
-        match result {
-            Ok(offsets) => {
-                self.outlet.meter(&COMMITS, "ok", Change::Add(1.0));
-                for (name, offset) in offsets {
-                    if let Some(partition) = self.partitions.get_mut(&name) {
-                        partition.committed = Some(offset);
+    fn hear_commits(&mut self) {
+        while let Some(answer) = self.commit_queue.answer() {
+            self.commits = self.commits.saturating_sub(1);
+            match answer {
+                Ok(offsets) => {
+                    self.outlet.meter(&COMMITS, "ok", Change::Add(1.0));
+                    for (name, offset) in offsets {
+                        if let Some(partition) = self.partitions.get_mut(&name) {
+                            partition.committed = Some(offset);
+                        }
                     }
                 }
+                Err(code) => self.not_committed(code),
             }
-            Err(problem) => self.committed_badly(&problem),
         }
     }
 
-    fn committed_badly(&mut self, problem: &str) {
+    fn not_committed(&mut self, code: RDKafkaErrorCode) {
         self.outlet.meter(&COMMITS, "failed", Change::Add(1.0));
         self.outlet.error("commit_failed");
-        tracing::debug!(problem, "offsets were not committed; they are committed again");
+        tracing::debug!(?code, "offsets were not committed; they are committed again");
     }
 
-    /// Commits what is posted of these partitions, and waits for the answer.
+    /// Commits what is posted of these partitions, and waits until it is done: again where it fails, as it may in
+    /// the midst of a rebalance.
     pub(super) fn commit_and_wait(&mut self, of: &[PartitionName]) {
-        self.commit_posted(Some(of));
         let start = self.context.clock.monotonic();
-        while self.commits > 0 && self.context.clock.monotonic() - start < COMMIT_PATIENCE {
-            self.poll(Duration::from_millis(20));
-            while let Some(said) = self.consumer.context().next() {
-                match said {
-                    Said::Committed(result) => self.committed(result),
-                    other => self.later.push_back(other),
+        loop {
+            let before = self.commits;
+            self.commit_posted(Some(of));
+            if self.commits == before && before == 0 {
+                return;
+            }
+            while self.commits > 0 {
+                if self.context.clock.monotonic() - start > COMMIT_PATIENCE {
+                    return;
+                }
+                self.clear_bell();
+                self.hear_commits();
+                if self.commits > 0 {
+                    self.wait_for_bell(RETRY * 10);
                 }
             }
+            if self.consumer.assignment_lost() {
+                return;
+            }
         }
-        self.commits = 0;
     }
 
     fn show_lag(&mut self) {
@@ -277,4 +292,11 @@ impl<'s> Session<'s> {
             self.outlet.lag(&partition.lane, Some(Lag::Messages { messages, seconds }));
         }
     }
+}
+
+fn wait<const N: usize>(mut fds: [PollFd<'_>; N], patience: Duration) {
+    let patience =
+        Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
+    // Interrupted or not: whoever called looks again.
+    poll(&mut fds, Some(&patience)).ok();
 }

@@ -1,0 +1,244 @@
+//! At librdkafka's mock cluster: members that come and go, brokers that go and come, errors, commits.
+
+use std::time::Duration;
+
+use rdkafka::producer::BaseRecord;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use streamgauge::base::shutdown::Shutdown;
+
+use super::cluster::{Messages, Mock, committed, pipeline};
+use crate::program::Running;
+
+const EVENTS: &str = r#"streamgauge_source_events_total{pipeline="orders",source="kafka"}"#;
+
+/// The events that a program counted in all, which it logs when it stops.
+fn events_in_all(log: &str) -> u64 {
+    let line = log.lines().find(|line| line.contains("counted in all")).unwrap_or_else(|| panic!("{log}"));
+    line.split("events=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Waits until something holds, or panics after a minute.
+#[track_caller]
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let pause = Shutdown::new();
+    for _ in 0..1200 {
+        if holds() {
+            return;
+        }
+        pause.wait(Duration::from_millis(50));
+    }
+    panic!("after a minute: {what}");
+}
+
+#[test]
+fn every_message_is_counted_once_with_its_own_fields() {
+    let (mock, folder) = (Mock::new(3), tempfile::tempdir().unwrap());
+    let mut messages = Messages::to(&mock.brokers(), "lz4");
+    messages.produce("orders", 8, 10_000);
+    messages.send(BaseRecord::to("orders").key("k1").partition(3));
+    let text = format!(
+        r#"
+source: {{kafka: {{brokers: ["{}"], topics: [orders], group: fields, tombstones: keep}}}}
+decode: json
+metrics:
+  - counter: {{name: messages_total, help: All., labels: {{partition: kafka.partition}}}}
+  - counter: {{name: keys_total, help: By key., labels: {{key: kafka.key}}}}
+  - counter: {{name: traces_total, help: By header., labels: {{trace: 'kafka.headers["trace"]', other: kafka.headers.other}}}}
+  - counter: {{name: offsets_total, help: Offsets., value: kafka.offset}}
+  - counter: {{name: recent_total, help: Those of this century., where: kafka.timestamp > 1700000000000}}
+  - counter: {{name: tombstones_total, help: Without a value., where: kafka.tombstone}}
+  - counter: {{name: numbers_total, help: Numbers., value: number, where: has(number)}}
+"#,
+        mock.brokers()
+    );
+    let path = folder.path().join("orders.yaml");
+    std::fs::write(&path, text).unwrap();
+    let running = Running::start(&[&path.display().to_string()]);
+    running.wait_for(EVENTS, 10_001.0);
+    for (name, value) in [
+        (r#"messages_total{partition="3"}"#, 1251.0),
+        (r#"keys_total{key="k1"}"#, 1001.0),
+        (r#"traces_total{trace="t-1",other=""}"#, 10_000.0),
+        (r#"traces_total{trace="",other=""}"#, 1.0),
+        // Offsets 0 to 1249 in each of 8 partitions, and 1250 in one of them.
+        ("offsets_total", 8.0 * 1249.0 * 1250.0 / 2.0 + 1250.0),
+        ("recent_total", 10_001.0),
+        ("tombstones_total", 1.0),
+        ("numbers_total", 9999.0 * 10_000.0 / 2.0),
+    ] {
+        assert_eq!(running.sample(name), value, "{name}");
+    }
+    wait_until("there is no lag", || {
+        running.sample(r#"streamgauge_source_lag_messages{pipeline="orders",source="kafka",lane="orders/3"}"#)
+            == 0.0
+            && running.sample(r#"streamgauge_source_lanes{pipeline="orders",source="kafka"}"#) == 8.0
+    });
+    wait_until("all is committed", || committed(&mock.brokers(), "fields", "orders", 8) == 10_001);
+}
+
+#[test]
+fn tombstones_and_large_messages_are_counted_as_refused() {
+    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
+    let mut messages = Messages::to(&mock.brokers(), "none");
+    messages.send(BaseRecord::to("orders").key("k").partition(0));
+    messages.send(BaseRecord::to("orders").key("k").payload(&[b'x'; 100][..]).partition(0));
+    messages.send(BaseRecord::to("orders").key("k").payload(&br#"{"number":7}"#[..]).partition(0));
+    let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders], max_message_bytes: 99");
+    let running = Running::start(&[&path]);
+    running.wait_for("numbers_total", 7.0);
+    let refused = |reason: &str| {
+        running.sample(&format!(
+            r#"streamgauge_refused_total{{pipeline="orders",component="source",reason="{reason}"}}"#
+        ))
+    };
+    assert_eq!((refused("tombstone"), refused("message_too_long")), (1.0, 1.0));
+    assert_eq!(running.sample(EVENTS), 1.0);
+}
+
+#[test]
+fn members_join_and_leave_while_a_million_messages_flow() {
+    const MESSAGES: u64 = 1_000_000;
+    let (mock, folder) = (Mock::new(3), tempfile::tempdir().unwrap());
+    // The mock cluster waits for nearly a whole session before each rebalance.
+    let options = "topics: [orders], properties: {session.timeout.ms: 6000, heartbeat.interval.ms: 300}";
+    let path = pipeline(folder.path(), &mock.brokers(), options);
+    let produced = std::thread::spawn({
+        let brokers = mock.brokers();
+        move || {
+            let mut messages = Messages::to(&brokers, "zstd");
+            let pause = Shutdown::new();
+            while messages.count < MESSAGES {
+                messages.produce("orders", 8, 10_000);
+                pause.wait(Duration::from_millis(120));
+            }
+        }
+    });
+    let mut in_all = 0;
+    let share = |running: &Running| running.sample(EVENTS);
+    let first = Running::start(&[&path]);
+    wait_until("the first has some", || share(&first) > 0.0);
+    let second = Running::start(&[&path]);
+    wait_until("the second has some", || share(&second) > 10_000.0);
+    let (status, log) = first.terminate();
+    assert!(status.success(), "{log}");
+    in_all += events_in_all(&log);
+    let before = share(&second);
+    wait_until("the second goes on alone", || share(&second) > before + 10_000.0);
+    let third = Running::start(&[&path]);
+    wait_until("the third has some", || share(&third) > 10_000.0);
+    produced.join().unwrap();
+    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == MESSAGES as i64);
+    let mut shares = vec![in_all];
+    for member in [second, third] {
+        let counted: f64 = (0..8)
+            .map(|number| member.sample(&format!(r#"orders_total{{topic="orders",partition="{number}"}}"#)))
+            .sum();
+        assert_eq!(counted, share(&member));
+        let (status, log) = member.terminate();
+        assert!(status.success(), "{log}");
+        shares.push(events_in_all(&log));
+    }
+    assert_eq!(shares.iter().sum::<u64>(), MESSAGES, "{shares:?}");
+}
+
+#[test]
+fn brokers_that_are_away_are_named_and_waited_for() {
+    let (mock, folder) = (Mock::new(3), tempfile::tempdir().unwrap());
+    let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders]");
+    let mut messages = Messages::to(&mock.brokers(), "none");
+    messages.produce("orders", 8, 1000);
+    let running = Running::start(&[&path]);
+    running.wait_for(EVENTS, 1000.0);
+    assert!(running.get("/-/ready", "").0.contains(" 200 "));
+    mock.cluster.broker_down(-1).unwrap();
+    wait_until("it is said not to be ready", || running.get("/-/ready", "").0.contains(" 503 "));
+    let (_, why) = running.get("/-/ready", "");
+    assert!(why.contains("pipeline orders") && why.contains("broker"), "{why}");
+    mock.cluster.broker_up(-1).unwrap();
+    messages.produce("orders", 8, 1000);
+    running.wait_for(EVENTS, 2000.0);
+    wait_until("it is ready again", || running.get("/-/ready", "").0.contains(" 200 "));
+    let unreachable =
+        r#"streamgauge_source_errors_total{pipeline="orders",source="kafka",reason="broker_unreachable"}"#;
+    assert!(running.sample(unreachable) > 0.0);
+}
+
+#[test]
+fn errors_of_requests_lose_and_repeat_nothing() {
+    use RDKafkaRespErr as Error;
+    let (mock, folder) = (Mock::new(3), tempfile::tempdir().unwrap());
+    let options = "topics: [orders], properties: {session.timeout.ms: 6000, heartbeat.interval.ms: 300}";
+    let path = pipeline(folder.path(), &mock.brokers(), options);
+    let mut messages = Messages::to(&mock.brokers(), "none");
+    messages.produce("orders", 8, 10_000);
+    let running = Running::start(&[&path]);
+    running.wait_for(EVENTS, 10_000.0);
+    let leader = [Error::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 3];
+    mock.cluster.request_errors(RDKafkaApiKey::Fetch, &leader);
+    messages.produce("orders", 8, 10_000);
+    running.wait_for(EVENTS, 20_000.0);
+    mock.cluster.request_errors(RDKafkaApiKey::Fetch, &[Error::RD_KAFKA_RESP_ERR__TRANSPORT; 3]);
+    messages.produce("orders", 8, 10_000);
+    running.wait_for(EVENTS, 30_000.0);
+    mock.cluster.request_errors(
+        RDKafkaApiKey::OffsetCommit,
+        &[
+            Error::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+            Error::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE,
+            Error::RD_KAFKA_RESP_ERR__TRANSPORT,
+        ],
+    );
+    messages.produce("orders", 8, 10_000);
+    running.wait_for(EVENTS, 40_000.0);
+    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 40_000);
+    // The member is thrown out of the group and has to join again: what it has posted is not counted again.
+    mock.cluster.request_errors(RDKafkaApiKey::Heartbeat, &[Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID; 2]);
+    messages.produce("orders", 8, 10_000);
+    wait_until("it has joined again", || {
+        let lost =
+            r#"streamgauge_kafka_rebalanced_partitions_total{pipeline="orders",source="kafka",event="lost"}"#;
+        running.sample(lost) > 0.0
+    });
+    messages.produce("orders", 8, 10_000);
+    running.wait_for(EVENTS, 60_000.0);
+    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 60_000);
+    assert_eq!(running.sample("numbers_total"), 59_999.0 * 60_000.0 / 2.0);
+}
+
+#[test]
+fn offsets_are_committed_only_once_what_was_read_is_posted() {
+    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
+    let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders]");
+    let mut messages = Messages::to(&mock.brokers(), "none");
+    messages.produce("orders", 8, 800);
+    // Nothing is posted but what somebody asks to see.
+    let running = Running::start(&[&path, "--engine.tick", "1h"]);
+    let lag = r#"streamgauge_source_lag_messages{pipeline="orders",source="kafka",lane="orders/7"}"#;
+    let _ = lag;
+    let read = || running.get("/-/ready", "");
+    wait_until("it answers", || read().0.contains(" 200 "));
+    Shutdown::new().wait(Duration::from_secs(8));
+    assert_eq!(committed(&mock.brokers(), "counting", "orders", 8), 0);
+    running.wait_for(EVENTS, 800.0);
+    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 800);
+}
+
+#[test]
+fn a_restart_goes_on_where_the_last_one_stopped() {
+    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
+    let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders], start_at: end");
+    let mut messages = Messages::to(&mock.brokers(), "none");
+    messages.produce("orders", 8, 100);
+    let running = Running::start(&[&path]);
+    // The ends that it began at are committed, although there was nothing to read.
+    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 100);
+    assert_eq!(running.sample(EVENTS), 0.0);
+    let (status, log) = running.terminate();
+    assert!(status.success(), "{log}");
+    messages.produce("orders", 8, 100);
+    let running = Running::start(&[&path]);
+    running.wait_for(EVENTS, 100.0);
+    let (_, log) = running.terminate();
+    assert_eq!(events_in_all(&log), 100);
+    assert_eq!(committed(&mock.brokers(), "counting", "orders", 8), 200);
+}
