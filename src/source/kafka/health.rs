@@ -54,6 +54,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Health {
     /// The last thing that was wrong with a connection.
     connection: Option<String>,
+    /// Whether brokers that are needed could not be reached when this was last looked at.
+    brokers: bool,
     /// Whether a subscribed topic is missing or may not be read.
     topics: bool,
     /// Whether the group may not be joined.
@@ -137,6 +139,11 @@ impl Health {
         if trouble.is_none() {
             self.connection = None;
         }
+        // A connection that is merely closed is no error to librdkafka.
+        if trouble.is_some() && !self.brokers {
+            outlet.error("broker_unreachable");
+        }
+        self.brokers = trouble.is_some();
         let why = self.connection.as_ref().map_or(String::new(), |why| format!(": {why}"));
         outlet.trouble("brokers", trouble.as_ref().map(|trouble| format!("{trouble}{why}")));
         if self.group && statistics.cgrp.join_state == "steady" {

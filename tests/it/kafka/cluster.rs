@@ -90,11 +90,17 @@ impl Messages {
     }
 }
 
-/// A pipeline that counts messages, with more options for the source.
+/// The group of the members whose pipeline is in `folder`.
+pub fn group(folder: &Path) -> String {
+    folder.file_name().unwrap().display().to_string()
+}
+
+/// A pipeline that counts messages, with more options for the source. Its group is one of its own.
 pub fn pipeline(folder: &Path, brokers: &str, options: &str) -> String {
+    let group = group(folder);
     let text = format!(
         r#"
-source: {{kafka: {{brokers: ["{brokers}"], group: counting, {options}}}}}
+source: {{kafka: {{brokers: ["{brokers}"], group: {group}, {options}}}}}
 decode: json
 metrics:
   - counter: {{name: orders_total, help: Orders., labels: {{topic: kafka.topic, partition: kafka.partition}}}}

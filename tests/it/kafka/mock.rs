@@ -6,29 +6,9 @@ use rdkafka::producer::BaseRecord;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use streamgauge::base::shutdown::Shutdown;
 
-use super::cluster::{Messages, Mock, committed, pipeline};
+use super::cluster::{Messages, Mock, committed, group, pipeline};
+use super::members::{self, EVENTS, events_in_all, wait_until};
 use crate::program::Running;
-
-const EVENTS: &str = r#"streamgauge_source_events_total{pipeline="orders",source="kafka"}"#;
-
-/// The events that a program counted in all, which it logs when it stops.
-fn events_in_all(log: &str) -> u64 {
-    let line = log.lines().find(|line| line.contains("counted in all")).unwrap_or_else(|| panic!("{log}"));
-    line.split("events=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
-}
-
-/// Waits until something holds, or panics after a minute.
-#[track_caller]
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let pause = Shutdown::new();
-    for _ in 0..1200 {
-        if holds() {
-            return;
-        }
-        pause.wait(Duration::from_millis(50));
-    }
-    panic!("after a minute: {what}");
-}
 
 #[test]
 fn every_message_is_counted_once_with_its_own_fields() {
@@ -97,48 +77,10 @@ fn tombstones_and_large_messages_are_counted_as_refused() {
 
 #[test]
 fn members_join_and_leave_while_a_million_messages_flow() {
-    const MESSAGES: u64 = 1_000_000;
     let (mock, folder) = (Mock::new(3), tempfile::tempdir().unwrap());
     // The mock cluster waits for nearly a whole session before each rebalance.
-    let options = "topics: [orders], properties: {session.timeout.ms: 6000, heartbeat.interval.ms: 300}";
-    let path = pipeline(folder.path(), &mock.brokers(), options);
-    let produced = std::thread::spawn({
-        let brokers = mock.brokers();
-        move || {
-            let mut messages = Messages::to(&brokers, "zstd");
-            let pause = Shutdown::new();
-            while messages.count < MESSAGES {
-                messages.produce("orders", 8, 10_000);
-                pause.wait(Duration::from_millis(120));
-            }
-        }
-    });
-    let mut in_all = 0;
-    let share = |running: &Running| running.sample(EVENTS);
-    let first = Running::start(&[&path]);
-    wait_until("the first has some", || share(&first) > 0.0);
-    let second = Running::start(&[&path]);
-    wait_until("the second has some", || share(&second) > 10_000.0);
-    let (status, log) = first.terminate();
-    assert!(status.success(), "{log}");
-    in_all += events_in_all(&log);
-    let before = share(&second);
-    wait_until("the second goes on alone", || share(&second) > before + 10_000.0);
-    let third = Running::start(&[&path]);
-    wait_until("the third has some", || share(&third) > 10_000.0);
-    produced.join().unwrap();
-    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == MESSAGES as i64);
-    let mut shares = vec![in_all];
-    for member in [second, third] {
-        let counted: f64 = (0..8)
-            .map(|number| member.sample(&format!(r#"orders_total{{topic="orders",partition="{number}"}}"#)))
-            .sum();
-        assert_eq!(counted, share(&member));
-        let (status, log) = member.terminate();
-        assert!(status.success(), "{log}");
-        shares.push(events_in_all(&log));
-    }
-    assert_eq!(shares.iter().sum::<u64>(), MESSAGES, "{shares:?}");
+    let options = "properties: {session.timeout.ms: 6000, heartbeat.interval.ms: 300}";
+    members::join_and_leave(&mock.brokers(), folder.path(), "orders", options);
 }
 
 #[test]
@@ -155,7 +97,7 @@ fn brokers_that_are_away_are_named_and_waited_for() {
     let (_, why) = running.get("/-/ready", "");
     assert!(why.contains("pipeline orders") && why.contains("broker"), "{why}");
     mock.cluster.broker_up(-1).unwrap();
-    messages.produce("orders", 8, 1000);
+    Messages::to(&mock.brokers(), "none").produce("orders", 8, 1000);
     running.wait_for(EVENTS, 2000.0);
     wait_until("it is ready again", || running.get("/-/ready", "").0.contains(" 200 "));
     let unreachable =
@@ -190,7 +132,9 @@ fn errors_of_requests_lose_and_repeat_nothing() {
     );
     messages.produce("orders", 8, 10_000);
     running.wait_for(EVENTS, 40_000.0);
-    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 40_000);
+    wait_until("all is committed", || {
+        committed(&mock.brokers(), &group(folder.path()), "orders", 8) == 40_000
+    });
     // The member is thrown out of the group and has to join again: what it has posted is not counted again.
     mock.cluster.request_errors(RDKafkaApiKey::Heartbeat, &[Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID; 2]);
     messages.produce("orders", 8, 10_000);
@@ -201,7 +145,9 @@ fn errors_of_requests_lose_and_repeat_nothing() {
     });
     messages.produce("orders", 8, 10_000);
     running.wait_for(EVENTS, 60_000.0);
-    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 60_000);
+    wait_until("all is committed", || {
+        committed(&mock.brokers(), &group(folder.path()), "orders", 8) == 60_000
+    });
     assert_eq!(running.sample("numbers_total"), 59_999.0 * 60_000.0 / 2.0);
 }
 
@@ -213,14 +159,11 @@ fn offsets_are_committed_only_once_what_was_read_is_posted() {
     messages.produce("orders", 8, 800);
     // Nothing is posted but what somebody asks to see.
     let running = Running::start(&[&path, "--engine.tick", "1h"]);
-    let lag = r#"streamgauge_source_lag_messages{pipeline="orders",source="kafka",lane="orders/7"}"#;
-    let _ = lag;
-    let read = || running.get("/-/ready", "");
-    wait_until("it answers", || read().0.contains(" 200 "));
+    // It has read all by then, and would have committed it.
     Shutdown::new().wait(Duration::from_secs(8));
-    assert_eq!(committed(&mock.brokers(), "counting", "orders", 8), 0);
+    assert_eq!(committed(&mock.brokers(), &group(folder.path()), "orders", 8), 0);
     running.wait_for(EVENTS, 800.0);
-    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 800);
+    wait_until("all is committed", || committed(&mock.brokers(), &group(folder.path()), "orders", 8) == 800);
 }
 
 #[test]
@@ -231,7 +174,7 @@ fn a_restart_goes_on_where_the_last_one_stopped() {
     messages.produce("orders", 8, 100);
     let running = Running::start(&[&path]);
     // The ends that it began at are committed, although there was nothing to read.
-    wait_until("all is committed", || committed(&mock.brokers(), "counting", "orders", 8) == 100);
+    wait_until("all is committed", || committed(&mock.brokers(), &group(folder.path()), "orders", 8) == 100);
     assert_eq!(running.sample(EVENTS), 0.0);
     let (status, log) = running.terminate();
     assert!(status.success(), "{log}");
@@ -240,5 +183,5 @@ fn a_restart_goes_on_where_the_last_one_stopped() {
     running.wait_for(EVENTS, 100.0);
     let (_, log) = running.terminate();
     assert_eq!(events_in_all(&log), 100);
-    assert_eq!(committed(&mock.brokers(), "counting", "orders", 8), 200);
+    assert_eq!(committed(&mock.brokers(), &group(folder.path()), "orders", 8), 200);
 }
