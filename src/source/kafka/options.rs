@@ -2,6 +2,7 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
 use super::security;
@@ -140,14 +141,33 @@ pub fn read(node: &Node, faults: &mut Faults) -> Option<Options> {
     for (name, value) in security?.into_iter().chain(properties?) {
         client.set(name, value);
     }
+    let topics = topics?;
+    if let Some(written) = keys.key("properties").or(keys.key("security")) {
+        check_together(&client, written, faults)?;
+    }
     Some(Options {
-        topics: topics?,
+        topics,
         group,
         start_at: start_at?,
         tombstones: tombstones?,
         max_message_bytes: max_message_bytes?,
         client,
     })
+}
+
+/// Has librdkafka judge the settings together, and read the certificates: it makes a client that knows no broker.
+fn check_together(client: &ClientConfig, written: &Text, faults: &mut Faults) -> Option<()> {
+    let mut client = client.clone();
+    client.remove("bootstrap.servers").remove("group.id").set_log_level(RDKafkaLogLevel::Emerg);
+    match client.create::<BaseConsumer>() {
+        Ok(_) => Some(()),
+        Err(KafkaError::ClientCreation(problem)) => {
+            faults.add(written.place, format!("librdkafka does not take these settings: {problem}"));
+            None
+        }
+        // What else goes wrong is not for the settings to mend.
+        Err(_) => Some(()),
+    }
 }
 
 /// The value of a key that is one of some words, the first of them without the key.
