@@ -8,6 +8,10 @@ use std::fmt;
 pub enum Refused {
     /// The record is longer than `max_line_bytes`; it was skipped to its end.
     LineTooLong,
+    /// The message is longer than the source takes.
+    MessageTooLong,
+    /// The worker's queue was full, and the source cannot wait.
+    QueueFull,
     /// The record does not match the decoder's regex or pattern.
     NoMatch,
     /// The record is not one JSON document.
@@ -46,8 +50,10 @@ pub enum Refused {
 
 impl Refused {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Refused; 18] = [
+    pub const ALL: [Refused; 20] = [
         Refused::LineTooLong,
+        Refused::MessageTooLong,
+        Refused::QueueFull,
         Refused::NoMatch,
         Refused::InvalidJson,
         Refused::NotAnObject,
@@ -71,6 +77,8 @@ impl Refused {
     pub fn reason(self) -> &'static str {
         match self {
             Refused::LineTooLong => "line_too_long",
+            Refused::MessageTooLong => "message_too_long",
+            Refused::QueueFull => "queue_full",
             Refused::NoMatch => "no_match",
             Refused::InvalidJson => "invalid_json",
             Refused::NotAnObject => "not_an_object",

@@ -8,8 +8,10 @@ mod file;
 mod multiline;
 mod stdin;
 mod unpack;
+mod websocket;
 
 pub use multiline::KEYS as MULTILINE_KEYS;
+pub use websocket::{RECONNECT_KEYS, TLS_KEYS};
 
 use std::sync::Arc;
 
@@ -49,7 +51,7 @@ pub struct Kind {
 }
 
 /// Every kind of source.
-pub static KINDS: &[&Kind] = &[&file::KIND, &stdin::KIND];
+pub static KINDS: &[&Kind] = &[&file::KIND, &stdin::KIND, &websocket::KIND];
 
 impl Kind {
     /// The names of all the fields that it fills itself.

@@ -31,3 +31,4 @@ mod storm;
 mod tidy;
 mod tool;
 mod validated;
+mod websocket;
