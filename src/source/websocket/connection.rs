@@ -74,7 +74,7 @@ impl<'o> Opener<'o> {
             (Some(name), Some(tls)) => {
                 doing.set("the server does not answer the TLS handshake");
                 let connecting = TlsConnector::from(Arc::clone(tls)).connect(name.clone(), stream);
-                let stream = connecting.await.map_err(|error| Failure::of_io(&error))?;
+                let stream = connecting.await.map_err(|error| Failure::in_tls(&error))?;
                 Wire::encrypted(stream, self.clock.clone())
             }
             _ => Wire::plain(stream, self.clock.clone()),
@@ -82,7 +82,12 @@ impl<'o> Opener<'o> {
         doing.set("the server does not answer the WebSocket handshake");
         let request = request(endpoint, self.options)?;
         let opened = client_async_with_config(request, wire, Some(self.config())).await;
-        let (mut connection, _) = opened.map_err(Failure::of)?;
+        let perhaps = match &endpoint.server_name {
+            None => "perhaps it wants TLS, and the URL should begin with `wss://`",
+            Some(_) if self.options.tls.has_client() => "perhaps it does not trust `tls.cert_file`",
+            Some(_) => "perhaps it wants a client certificate: give `tls.cert_file` and `tls.key_file`",
+        };
+        let (mut connection, _) = opened.map_err(|error| Failure::in_handshake(error, perhaps))?;
         doing.set("the server does not read what is sent first");
         for text in &self.options.subscribe {
             connection.feed(Message::text(text)).await.map_err(Failure::of)?;

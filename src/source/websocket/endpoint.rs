@@ -61,6 +61,9 @@ fn parse(text: &str) -> Result<Endpoint, Wrong> {
     let (authority, path) = rest.split_at(end);
     let scheme = if secure { "wss" } else { "ws" };
     let slash = if path.starts_with('/') { "" } else { "/" };
+    if authority.is_empty() {
+        return wrong("it names no host", EXAMPLE);
+    }
     let uri: Uri = match format!("{scheme}://{authority}{slash}{path}").parse() {
         Ok(uri) => uri,
         Err(error) => return wrong(format!("{error}"), EXAMPLE),
@@ -153,6 +156,8 @@ mod tests {
         check("localhost:9000", &format!("it does not begin with `ws://` or `wss://` ({EXAMPLE})"));
         check("https://a/", "`https` is not its scheme (did you mean `wss://`?)");
         check("wsss://a/", "its scheme is unknown (did you mean `wss`?)");
+        check("ws:///a", &format!("it names no host ({EXAMPLE})"));
+        check("ws://:80/a", &format!("it names no host ({EXAMPLE})"));
         check("ws://a:99999/", &format!("its port is not a number from 1 to 65535 ({EXAMPLE})"));
         check("ws://a:/", &format!("its port is not a number from 1 to 65535 ({EXAMPLE})"));
         check("ws://a:0/", &format!("its port is not a number from 1 to 65535 ({EXAMPLE})"));

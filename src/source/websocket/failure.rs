@@ -72,9 +72,7 @@ impl Failure {
             }
             Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(error)) => of_protocols(error),
             Error::Protocol(
-                error @ (ProtocolError::HandshakeIncomplete
-                | ProtocolError::WrongHttpVersion
-                | ProtocolError::HttparseError(_)
+                error @ (ProtocolError::WrongHttpVersion
                 | ProtocolError::MissingConnectionUpgradeHeader
                 | ProtocolError::MissingUpgradeWebSocketHeader
                 | ProtocolError::SecWebSocketAcceptKeyMismatch),
@@ -105,10 +103,37 @@ impl Failure {
         };
         let what = match cause {
             causes::REFUSED => "nobody listens there".to_owned(),
+            causes::RESET if error.kind() == io::ErrorKind::UnexpectedEof => {
+                "the connection ended without a word of the server".to_owned()
+            }
             causes::RESET => format!("the connection ended without a word of the server: {error}"),
             _ => error.to_string(),
         };
         Failure::new(cause, what)
+    }
+
+    /// What the TLS handshake failed of.
+    pub fn in_tls(error: &io::Error) -> Failure {
+        match Failure::of_io(error) {
+            Failure { cause: causes::RESET, .. } => Failure::new(
+                causes::TLS,
+                "the server ended the TLS handshake; perhaps it speaks none, and the URL should begin with `ws://`",
+            ),
+            failure => failure,
+        }
+    }
+
+    /// What the WebSocket handshake failed of. `perhaps` is why a server could end it, or answer with something else.
+    pub fn in_handshake(error: Error, perhaps: &str) -> Failure {
+        let happened = match &error {
+            Error::Protocol(ProtocolError::HttparseError(_)) => "what answers speaks no HTTP",
+            Error::Protocol(ProtocolError::HandshakeIncomplete) => "the server ended the handshake",
+            _ => match Failure::of(error) {
+                Failure { cause: causes::RESET, .. } => "the server ended the handshake",
+                failure => return failure,
+            },
+        };
+        Failure::new(causes::HANDSHAKE, format!("{happened}; {perhaps}"))
     }
 
     /// The server said goodbye.
@@ -248,9 +273,24 @@ mod tests {
     fn an_answer_that_is_no_websocket_says_what_may_help() {
         check(http(403, "/"), "handshake", "403 Forbidden: check what `headers`");
         check(http(302, "wss://b/?secret"), "handshake", "302 Found: write the URL that it names, wss://b/");
-        check(Error::Protocol(ProtocolError::HandshakeIncomplete), "handshake", "no WebSocket server");
+        check(
+            Error::Protocol(ProtocolError::SecWebSocketAcceptKeyMismatch),
+            "handshake",
+            "no WebSocket server",
+        );
         check(Error::Utf8("x".to_owned()), "protocol", "not what WebSocket allows");
         assert!(!Failure::of(http(302, "wss://b/?secret")).what.contains("secret"));
+    }
+
+    #[test]
+    fn a_handshake_that_ends_early_has_perhaps_a_reason() {
+        let incomplete = Error::Protocol(ProtocolError::HandshakeIncomplete);
+        for error in [incomplete, io(io::ErrorKind::ConnectionReset)] {
+            let failure = Failure::in_handshake(error, "perhaps");
+            assert_eq!(failure, Failure::new("handshake", "the server ended the handshake; perhaps"));
+        }
+        assert_eq!(Failure::in_handshake(http(403, "/"), "perhaps"), Failure::of(http(403, "/")));
+        assert_eq!(Failure::in_tls(&io::ErrorKind::ConnectionReset.into()).cause, "tls");
     }
 
     #[test]

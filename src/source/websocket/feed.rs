@@ -16,7 +16,7 @@ use super::inbox::{Inbox, records};
 use super::link::Link;
 use super::meters;
 use super::options::Options;
-use super::sequence::Sequence;
+use super::sequence::{Found, Sequence};
 use crate::base::backoff::Backoff;
 use crate::base::clock::Clock;
 use crate::base::jitter::Jitter;
@@ -243,7 +243,7 @@ impl<'s> Feed<'s> {
 
     /// Hands over what came. Where the queue is full it is dropped, and counted with what is handed over next.
     fn hand_over(&mut self) -> Result<(), Closed> {
-        if let Some(found) = self.inbox.take_found() {
+        if let Some(found) = self.inbox.take_found().filter(|found| *found != Found::default()) {
             self.shared.count(&meters::MISSED, "", found.missed as f64);
             self.shared.count(&meters::RESETS, "", found.resets as f64);
         }

@@ -79,6 +79,11 @@ impl Settings {
         }
     }
 
+    /// Whether there is a client certificate.
+    pub fn has_client(&self) -> bool {
+        self.client.is_some()
+    }
+
     /// What connections need.
     ///
     /// # Errors

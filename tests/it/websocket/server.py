@@ -112,7 +112,7 @@ async def main():
         write_limit=1 << 20,
     )
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=1 << 30)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
