@@ -221,6 +221,28 @@ fn a_server_that_is_killed_and_comes_back_is_found_again() {
 }
 
 #[test]
+fn a_server_that_dies_while_it_sends_leaves_nothing_unaccounted_for() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let running = count(folder.path(), &format!("url: '{}', sequence: seq, {SOON}", server.url("/")));
+    running.wait_for(&own("connections"), 1.0);
+    let endless = json!({"do": "send", "numbers": [1, 1_000_000]});
+    writeln!(server.commands, "{endless}").unwrap();
+    wait_until("some are counted", || running.sample("events_total") > 1000.0);
+    let mut server = server.replace(|| wait_for_reconnect(&running, "refused"));
+    running.wait_for(&own("connections"), 1.0);
+    server.number(1_000_001, 1_000_010);
+    let accounted = || {
+        let missed = running.sample(&own("missed_messages_total"));
+        running.sample("events_total") + refused(&running, "queue_full") + missed
+    };
+    wait_until("all are accounted for", || accounted() >= 1_000_010.0);
+    assert_eq!(accounted(), 1_000_010.0);
+    assert!(running.sample(&own("missed_messages_total")) > 0.0);
+    assert_eq!(running.sample(&own("sequence_resets_total")), 0.0);
+}
+
+#[test]
 fn a_connection_that_is_half_open_is_noticed() {
     let Some(mut server) = Server::start(&[]) else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -169,12 +169,7 @@ impl<'s> Feed<'s> {
     /// Hands over messages until the connection is lost: why, and since when nothing comes.
     async fn receive(&mut self) -> Result<(Failure, Duration), Closed> {
         loop {
-            let Some(link) = &mut self.link else {
-                return Ok((
-                    Failure::new(causes::CLOSED, "there is no connection"),
-                    self.shared.clock.monotonic(),
-                ));
-            };
+            let link = self.link.as_mut().expect("what is received from stays until it is lost");
             let due = link.due().saturating_sub(self.shared.clock.monotonic());
             let due = if self.refused == Refusals::default() { due } else { due.min(COUNT_WITHIN) };
             let received = tokio::select! {
@@ -276,6 +271,7 @@ impl<'s> Feed<'s> {
             self.shared.show(&self.lane, false);
             link.say_goodbye(CloseCode::Away).await;
         }
+        self.count_gap();
         let last = Batch { last: true, ..self.batch() };
         // Where it is not taken, nobody is left to count for.
         self.shared.outlet.borrow_mut().send(last).ok();
