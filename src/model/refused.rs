@@ -12,6 +12,8 @@ pub enum Refused {
     MessageTooLong,
     /// The message has no value, and such messages are to be dropped.
     Tombstone,
+    /// The worker's queue was full, and the source cannot wait.
+    QueueFull,
     /// The record does not match the decoder's regex or pattern.
     NoMatch,
     /// The record is not one JSON document.
@@ -50,10 +52,11 @@ pub enum Refused {
 
 impl Refused {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Refused; 20] = [
+    pub const ALL: [Refused; 21] = [
         Refused::LineTooLong,
         Refused::MessageTooLong,
         Refused::Tombstone,
+        Refused::QueueFull,
         Refused::NoMatch,
         Refused::InvalidJson,
         Refused::NotAnObject,
@@ -79,6 +82,7 @@ impl Refused {
             Refused::LineTooLong => "line_too_long",
             Refused::MessageTooLong => "message_too_long",
             Refused::Tombstone => "tombstone",
+            Refused::QueueFull => "queue_full",
             Refused::NoMatch => "no_match",
             Refused::InvalidJson => "invalid_json",
             Refused::NotAnObject => "not_an_object",

@@ -106,6 +106,8 @@ fn outputs() -> Section {
 pub fn nested(key: &Key) -> Option<&'static [Key]> {
     match key.name {
         "multiline" => Some(source::MULTILINE_KEYS),
+        "reconnect" => Some(source::RECONNECT_KEYS),
+        "tls" => Some(source::TLS_KEYS),
         "hdr" => Some(aggregate::HDR_KEYS),
         "security" => Some(source::SECURITY_KEYS),
         _ => None,

@@ -9,9 +9,11 @@ mod kafka;
 mod multiline;
 mod stdin;
 mod unpack;
+mod websocket;
 
 pub use kafka::SECURITY_KEYS;
 pub use multiline::KEYS as MULTILINE_KEYS;
+pub use websocket::{RECONNECT_KEYS, TLS_KEYS};
 
 use std::sync::Arc;
 
@@ -51,7 +53,7 @@ pub struct Kind {
 }
 
 /// Every kind of source.
-pub static KINDS: &[&Kind] = &[&file::KIND, &kafka::KIND, &stdin::KIND];
+pub static KINDS: &[&Kind] = &[&file::KIND, &kafka::KIND, &stdin::KIND, &websocket::KIND];
 
 impl Kind {
     /// The names of all the fields that it fills itself.

@@ -32,3 +32,4 @@ mod storm;
 mod tidy;
 mod tool;
 mod validated;
+mod websocket;

@@ -29,6 +29,17 @@ pub fn python(module: &str, package: &str) -> Option<Command> {
         .or_else(|| skip(&format!("Python's `{module}`, of Debian's package {package}")))
 }
 
+/// A Python that has `module`, which PyPI has in `package`: the one of `target/tools`, where `.ci/run` installs it, or
+/// the usual one. `None`: it is missing and the test is to be skipped.
+#[track_caller]
+pub fn pypi_python(module: &str, package: &str) -> Option<Command> {
+    [concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/bin/python"), "python3"]
+        .into_iter()
+        .find(|python| runs(Command::new(python).args(["-c", &format!("import {module}")])))
+        .map(Command::new)
+        .or_else(|| skip(&format!("Python's `{module}`, of PyPI's package {package}")))
+}
+
 /// Runs `command` to its end with `input` on its standard input.
 #[track_caller]
 pub fn feed(command: &mut Command, input: &[u8]) -> Output {
