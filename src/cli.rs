@@ -21,7 +21,8 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes:
   0   done, or stopped by SIGTERM or SIGINT after everything was counted
-  1   could not go on: an address in use, an input that cannot be read; or the totals of a demo differ
+  1   could not go on: an address in use, an input that cannot be read; or the totals of a demo differ;
+      or what was generated did not get to its broker
   2   the command line is wrong
   78  a pipeline file is faulty; every fault is printed, nothing was started";
 
@@ -40,6 +41,8 @@ pub enum Command {
     Schema,
     /// Shows streamgauge at work on three live streams that it generates itself: Kafka, WebSocket, a log.
     Demo(Demo),
+    /// Generates the demo's orders into a Kafka of yours until it is stopped.
+    Generate(Generate),
 }
 
 /// What `run` is told.
@@ -131,6 +134,26 @@ pub struct Demo {
     /// Where and how metrics are served.
     #[command(flatten)]
     pub web: Web,
+}
+
+/// What `generate` is told.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// Brokers of the Kafka to write to, as `host:port`, with commas between them.
+    #[arg(long)]
+    pub brokers: String,
+    /// The topic to write to. It is not created.
+    #[arg(long, default_value = "orders")]
+    pub topic: String,
+    /// Orders a second.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: u64,
+    /// What the orders follow from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How long to run; until it is stopped if not given.
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
 }
 
 /// What is logged, and how.

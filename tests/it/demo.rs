@@ -9,6 +9,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{ChildStdout, Stdio};
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::Message;
+use rdkafka::mocking::MockCluster;
+use rdkafka::{Offset, TopicPartitionList};
 
 use crate::program::streamgauge;
 
@@ -117,4 +124,61 @@ fn the_demo_ends_at_a_signal_and_compares_all_the_same() {
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
     assert!(rest.contains(" totals agree: "), "{rest}");
+}
+
+#[test]
+fn generate_says_why_orders_do_not_get_to_a_broker() {
+    // Nobody listens there.
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let output =
+        streamgauge().args(["generate", "--brokers", &nowhere, "--duration", "500ms"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains(&format!("orders were not acknowledged by {nowhere}")), "{log}");
+    assert!(log.contains("no broker can be reached; trying on"), "{log}");
+}
+
+#[test]
+fn generate_waits_for_its_broker_and_puts_orders_into_kafka_until_it_is_stopped() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("shop", 4, 1).unwrap();
+    cluster.broker_down(1).unwrap();
+    let mut generate = streamgauge();
+    generate.args([
+        "generate",
+        "--brokers",
+        &cluster.bootstrap_servers(),
+        "--topic",
+        "shop",
+        "--rate",
+        "2000",
+    ]);
+    let mut child = generate.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("no broker can be reached") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it missed its broker");
+    }
+    cluster.broker_up(1).unwrap();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", cluster.bootstrap_servers()).set("group.id", "test");
+    let consumer: BaseConsumer = config.set("auto.offset.reset", "earliest").create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition_range("shop", 0, 3);
+    partitions.set_all_offsets(Offset::Beginning).unwrap();
+    consumer.assign(&partitions).unwrap();
+    let mut orders = 0;
+    while orders < 1000 {
+        let message = consumer.poll(Duration::from_secs(30)).expect("orders come").unwrap();
+        let order: serde_json::Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        assert_eq!(message.key().unwrap(), order["customer"].to_string().as_bytes());
+        orders += 1;
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.contains("acknowledged=") && rest.contains("stopped"), "{rest}");
 }
