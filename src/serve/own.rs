@@ -138,7 +138,8 @@ impl Own<'_> {
         }
         let lags = self.telemetry.sources.lags();
         let labels = ["pipeline", "source", "lane"];
-        let gauges: [(_, _, fn(&Lag) -> Option<f64>); 3] =
+        type Read = fn(&Lag) -> Option<f64>;
+        let gauges: [(_, _, Read); 3] =
             [
                 ("streamgauge_source_lag_bytes", "Bytes of a lane that are not read yet.", |lag| match lag {
                     Lag::Bytes(bytes) => Some(*bytes as f64),

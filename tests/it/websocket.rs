@@ -322,13 +322,13 @@ fn the_handshake_says_what_is_written() {
     let Some(mut server) = Server::start(&["--protocols", "v2", "v1"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let url = server.url("/feed").replace("127.0.0.1", "me:secret@127.0.0.1");
-    let headers = "headers: {X-Tenant: blue, User-Agent: streamgauge}, protocols: [v1, v0]";
+    let headers = "headers: {X-Tenant: blue, user-agent: mine}, protocols: [v1, v0]";
     let running = count(folder.path(), &format!("url: '{url}?a=b', {headers}"));
     running.wait_for(&own("connections"), 1.0);
     let seen = &server.look()["connections"][0];
     assert_eq!((&seen["protocol"], &seen["path"]), (&json!("v1"), &json!("/feed?a=b")));
     assert_eq!(seen["headers"]["x-tenant"], "blue");
-    assert_eq!(seen["headers"]["user-agent"], "streamgauge");
+    assert_eq!(seen["headers"]["user-agent"], "mine");
     assert_eq!(seen["headers"]["authorization"], "Basic bWU6c2VjcmV0");
     assert!(seen["headers"]["sec-websocket-extensions"].is_null());
     running.terminate();

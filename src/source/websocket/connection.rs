@@ -13,7 +13,8 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, USER_AGENT};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -137,6 +138,8 @@ async fn reach(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, F
 fn request(endpoint: &Endpoint, options: &Options) -> Result<Request, Failure> {
     let mut request = endpoint.uri.clone().into_client_request().map_err(Failure::of)?;
     let headers = request.headers_mut();
+    // Some servers turn away who does not say what it is.
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("streamgauge/", env!("CARGO_PKG_VERSION"))));
     headers.extend(options.headers.clone());
     if let Some(authorization) = &endpoint.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
