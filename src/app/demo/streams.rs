@@ -120,7 +120,8 @@ impl Streams {
         let cluster = MockCluster::new(1).context("the mock cluster of librdkafka cannot be started")?;
         cluster.create_topic("orders", PARTITIONS, 1).context("the mock cluster has no topic")?;
         let (brokers, progress) = (cluster.bootstrap_servers(), Arc::clone(&drives[0].progress));
-        let producer = Producer::new(&brokers, "orders", Orders::new(options.seed), progress)?;
+        let producer = Producer::new(&brokers, "orders", Orders::new(options.seed), progress);
+        let producer = producer.context("the orders have no producer")?;
         // No two streams follow from the same numbers.
         let feed = runtime.block_on(Feed::listen(options.seed.rotate_left(32))).context("no port is free")?;
         let url = format!("ws://{}", feed.address()?);
