@@ -42,6 +42,9 @@ pub mod sequence;
 pub mod tls;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use options::{RECONNECT_KEYS, TLS_KEYS};
 
 pub(super) static KIND: Kind = Kind {
