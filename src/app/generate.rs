@@ -47,7 +47,8 @@ pub(super) fn run(options: &Generate) -> anyhow::Result<ExitCode> {
         rate = options.rate,
         "generating orders"
     );
-    let ended = produce(&mut producer, &drive, options.duration);
+    let ended = produce(&mut producer, &drive, options.duration)
+        .with_context(|| format!("no orders can be put into the topic {}", options.topic));
     let left = producer.flush(&clock, GRACE);
     report(&producer, &drive);
     ended?;
@@ -60,7 +61,7 @@ fn produce(producer: &mut Producer, drive: &Drive, duration: Option<Duration>) -
     let start = drive.clock.monotonic();
     let (end, mut next) = (duration.map(|duration| start + duration), start + REPORT);
     while !drive.stop.is_raised() && end.is_none_or(|end| drive.clock.monotonic() < end) {
-        producer.burst(drive).context("orders cannot be produced")?;
+        producer.burst(drive)?;
         if drive.clock.monotonic() >= next {
             report(producer, drive);
             next += REPORT;

@@ -84,6 +84,11 @@ impl Deliveries {
     }
 }
 
+/// What the client said, once: as its own source, an error of Kafka says it twice.
+fn told(error: &KafkaError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
 impl Producer {
     /// A producer to a topic of the cluster of these brokers, of which none need be there yet.
     ///
@@ -101,9 +106,11 @@ impl Producer {
             // An order waits for its broker as long as it takes, and while many wait no more are made.
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.kbytes", "16384")
-            .set("reconnect.backoff.max.ms", "2000");
+            .set("reconnect.backoff.max.ms", "2000")
+            // After so long a topic that is not there is taken for one that nobody creates.
+            .set("topic.metadata.propagation.max.ms", "10000");
         let context = Deliveries { delivered: Mutex::default(), progress };
-        let client = config.create_with_context(context).map_err(io::Error::other)?;
+        let client = config.create_with_context(context).map_err(|error| told(&error))?;
         let topic = topic.to_owned();
         Ok(Producer { client, topic, orders, made: 0, next: None, key: Vec::new(), text: Vec::new() })
     }
@@ -116,7 +123,7 @@ impl Producer {
         while !drive.stop.is_raised() {
             self.burst(drive)?;
             if let Some((_, error)) = self.failed() {
-                return Err(io::Error::other(error));
+                return Err(told(&error));
             }
         }
         match self.flush(&drive.clock, grace) {
@@ -160,7 +167,7 @@ impl Producer {
                 Ok(true)
             }
             Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => Ok(false),
-            Err((error, _)) => Err(io::Error::other(error)),
+            Err((error, _)) => Err(told(&error)),
         }
     }
 
