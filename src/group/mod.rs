@@ -36,6 +36,8 @@ pub struct Group {
     joined: String,
     /// The cell of the overflow series, once it was needed.
     overflow: Option<u32>,
+    /// The cell of the only series of a metric without labels, once it was needed.
+    only: Option<u32>,
 }
 
 /// A key seen before.
@@ -59,6 +61,7 @@ impl Group {
             wanted: Vec::new(),
             joined: String::new(),
             overflow: None,
+            only: None,
         }
     }
 
@@ -71,6 +74,9 @@ impl Group {
         shard: &mut dyn Shard,
         refused: &mut Refusals,
     ) -> u32 {
+        if let Some(only) = self.only {
+            return only;
+        }
         self.wanted.clear();
         for label in &self.labels {
             let value = label.eval(row, arena).unwrap_or_else(|reason| {
@@ -97,6 +103,7 @@ impl Group {
             self.table.clear();
             self.keys.clear();
             self.overflow = None;
+            self.only = None;
             shard.clear();
         }
     }
@@ -118,6 +125,7 @@ impl Group {
             let known = Known { hash, start: self.keys.len(), len: self.wanted.len(), cell };
             self.keys.extend_from_slice(&self.wanted);
             self.table.insert_unique(hash, known, |known| known.hash);
+            self.only = self.labels.is_empty().then_some(cell);
         }
         cell
     }

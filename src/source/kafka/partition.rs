@@ -75,6 +75,8 @@ impl Partition {
             }
             outcome.progressed = true;
             let filling = filling.get_or_insert_with(|| Filling::new(reading, outlet.buffer()));
+            // Asked for once: the client looks it up each time.
+            self.newest = taken.last().and_then(Message::timestamp).or(self.newest);
             for message in taken {
                 match message.error() {
                     Some(error) => outcome.errors.push(error),
@@ -83,7 +85,6 @@ impl Partition {
                     None => {
                         filling.add(message, reading);
                         self.next = Some(message.offset() + 1);
-                        self.newest = message.timestamp().or(self.newest);
                     }
                 }
             }
