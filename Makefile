@@ -9,7 +9,7 @@ DEMO ?=
 
 .PHONY: demo test build needs-build needs-test
 
-# Generates live logs, counts them with the shipped pipelines, and serves the metrics until it is stopped.
+# Generates live streams, counts them with the shipped pipelines, and serves the metrics until it is stopped.
 # `make demo DEMO='--duration 10s'` hands options on.
 demo: build
 	./target/release/streamgauge demo $(DEMO)

@@ -115,7 +115,7 @@ impl Log {
     }
 
     fn lines(&self) -> u64 {
-        self.totals.sum(Figure::SourceLines)
+        self.totals.sum(Figure::SourceEvents)
     }
 
     fn bytes(&self) -> u64 {
@@ -187,7 +187,7 @@ fn shown(path: &Path) -> String {
 }
 
 fn level(totals: &Totals, level: &str) -> u64 {
-    totals.of(Figure::LogLines).filter(|(name, _)| *name == level).map(|(_, lines)| lines).sum()
+    totals.of(Figure::LogLines).filter(|(of, _)| *of == [level]).map(|(_, lines)| lines).sum()
 }
 
 /// A program that prints one number and perhaps the file's name.
@@ -211,8 +211,8 @@ fn adds_up(exposition: &str, name: &str, expected: u64) -> bool {
 }
 
 fn is_access_log(out: &str, totals: &Totals) -> bool {
-    let status = |(status, requests): (&str, u64)| {
-        let label = format!("status=\"{status}\"");
+    let status = |(of, requests): (&[String], u64)| {
+        let label = format!("status=\"{}\"", of[0]);
         let lines = out.lines().filter(|line| line.contains(&label));
         samples(lines, "http_requests_total") == requests as f64
     };

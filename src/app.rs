@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod generate;
 mod kinds;
 mod page;
 mod replay;
@@ -29,6 +30,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(options) => check::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Generate(options) => generate::run(&options),
         Command::Kinds(options) => kinds::run(&options),
         Command::Schema => kinds::schema(),
     }

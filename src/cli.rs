@@ -21,7 +21,8 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes:
   0   done, or stopped by SIGTERM or SIGINT after everything was counted
-  1   could not go on: an address in use, an input that cannot be read; or the totals of a demo differ
+  1   could not go on: an address in use, an input that cannot be read; or the totals of a demo differ;
+      or what was generated did not get to its broker
   2   the command line is wrong
   78  a pipeline file is faulty; every fault is printed, nothing was started";
 
@@ -38,8 +39,10 @@ pub enum Command {
     Kinds(Kinds),
     /// Prints the JSON Schema of a pipeline file, by which editors complete and check it.
     Schema,
-    /// Shows streamgauge at work on logs that it generates itself.
+    /// Shows streamgauge at work on three live streams that it generates itself: Kafka, WebSocket, a log.
     Demo(Demo),
+    /// Generates the demo's orders into a Kafka of yours until it is stopped.
+    Generate(Generate),
 }
 
 /// What `run` is told.
@@ -122,10 +125,10 @@ pub struct Demo {
     /// How long to run; until it is stopped if not given.
     #[arg(long, value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Lines a second, of both logs together.
-    #[arg(long, default_value_t = 2000)]
+    /// Events a second: one half lines of a log, one quarter orders, one quarter trades.
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: u64,
-    /// What the generated logs follow from.
+    /// What the generated events follow from.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where and how metrics are served.
@@ -133,12 +136,32 @@ pub struct Demo {
     pub web: Web,
 }
 
+/// What `generate` is told.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// Brokers of the Kafka to write to, as `host:port`, with commas between them.
+    #[arg(long)]
+    pub brokers: String,
+    /// The topic to write to. It is not created.
+    #[arg(long, default_value = "orders")]
+    pub topic: String,
+    /// Orders a second.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: u64,
+    /// What the orders follow from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How long to run; until it is stopped if not given.
+    #[arg(long, value_parser = duration)]
+    pub duration: Option<Duration>,
+}
+
 /// What is logged, and how.
 #[derive(Clone, Debug, Args)]
 pub struct Log {
-    /// The least severe level that is logged.
-    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", global = true)]
-    pub log_level: Level,
+    /// The least severe level that is logged [default: info, and warn for `demo`]
+    #[arg(long = "log.level", value_name = "LEVEL", global = true)]
+    pub log_level: Option<Level>,
     /// The form of a log line.
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt", global = true)]
     pub log_format: LogFormat,
@@ -164,9 +187,11 @@ pub enum LogFormat {
 }
 
 impl Log {
-    /// Starts logging.
-    pub fn start(&self) {
-        let level = match self.log_level {
+    /// Starts logging for a command.
+    pub fn start(&self, command: &Command) {
+        // What the demo has to say is on its display, which log lines would tear apart.
+        let usual = if matches!(command, Command::Demo(_)) { Level::Warn } else { Level::Info };
+        let level = match self.log_level.unwrap_or(usual) {
             Level::Debug => tracing::Level::DEBUG,
             Level::Info => tracing::Level::INFO,
             Level::Warn => tracing::Level::WARN,

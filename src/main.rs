@@ -7,7 +7,7 @@ use streamgauge::cli::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    arguments.log.start();
+    arguments.log.start(&arguments.command);
     match streamgauge::app::run(arguments.command) {
         Ok(code) => code,
         Err(error) => {

@@ -1,76 +1,74 @@
-//! `demo`: writes logs, counts them with the shipped pipelines, and shows that all of it was counted.
+//! `demo`: generates three live streams, counts them with the shipped pipelines, and shows that all of it was counted.
 
 mod display;
+mod streams;
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{bail, ensure};
 use tokio::net::TcpListener;
 
 use self::display::Display;
+use self::streams::{KINDS, Kind, QUEUE_BYTES, Streams};
 use super::page::Page;
 use super::run::{self, GRACE, Running};
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::cli::{Demo, EngineFlags, Web};
 use crate::config::{self, Plan};
-use crate::demo::report::Moment;
-use crate::demo::writer::{Logs, Writer};
-use crate::demo::{Counted, Figure, Totals, access_log, app_log};
+use crate::demo::drive::Drive;
+use crate::demo::report::Row;
+use crate::demo::{Counted, Figure, Totals};
+use crate::engine::Options;
 use crate::serve;
 
-/// The pipelines, in the order of the logs' paths, with the variable by which each is told its log.
-const PIPELINES: [(&str, &str, &str); 2] = [
-    ("log-errors.yaml", include_str!("../../pipelines/log-errors.yaml"), "APP_LOG"),
-    ("access-log.yaml", include_str!("../../pipelines/access-log.yaml"), "ACCESS_LOG"),
-];
+/// The time between two looks at what is counted.
+const LOOK: Duration = Duration::from_millis(20);
 
-/// What the pipelines are called, in the same order.
-const NAMES: [&str; 2] = [app_log::PIPELINE, access_log::PIPELINE];
+/// The time between two summaries.
+const SUMMARY: Duration = Duration::from_secs(1);
 
-/// The time between two looks at something that takes a moment.
-const LOOK: Duration = Duration::from_millis(5);
+/// How long the pipelines may take until all of them read.
+const CONNECTING: Duration = Duration::from_secs(30);
 
-/// Writes and counts logs until the time is up or a signal comes. Fails if not everything was counted right.
+/// Generates and counts until the time is up or a signal comes. Fails if not everything was counted right.
 pub(super) fn run(options: &Demo) -> anyhow::Result<ExitCode> {
-    let folder = tempfile::Builder::new().prefix("streamgauge-demo-").tempdir();
-    let folder = folder.context("no temporary folder can be made")?;
-    let logs = Logs::create(folder.path(), options.seed).context("the logs cannot be created")?;
-    let plan = plan(logs.paths())?;
     let runtime = run::runtime()?;
+    let (clock, stop, abandon) = (Clock::system(), Shutdown::new(), Shutdown::new());
+    let mut streams = Streams::prepare(options, &runtime, &clock, &stop)?;
+    let plan = plan(&streams.places)?;
     let (listener, taken) = runtime.block_on(listen(&options.web))?;
     let mut display = Display::start();
-    display.introduce(options, folder.path(), listener.local_addr()?, taken)?;
+    display.introduce(options, &streams.places, listener.local_addr()?, taken)?;
 
-    let clock = Clock::system();
-    let flags = EngineFlags { workers: 0, tick: Duration::from_secs(1) };
-    let running = Running::start(plan, &flags, clock.clone());
+    run::abort_on_panic();
+    let flags = EngineFlags { workers: 0, tick: SUMMARY };
+    let layout = Options { queue_bytes: QUEUE_BYTES, ..run::layout(&flags) };
+    let running = Running::start(plan, &layout, clock.clone());
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let ended = async { drop(ended.await) };
     let web = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
     let server = runtime.spawn(serve::serve(listener, web, running.page(), ended));
-    let stop = Shutdown::new();
-    runtime.spawn(stop_at_signal(stop.clone()));
+    runtime.spawn(stop_at_signal(stop.clone(), abandon.clone()));
 
-    let page = Arc::clone(&running.page);
-    let result = show(options, logs, &page, (&clock, &stop), &mut display);
-    stop.raise();
+    let view = View { page: Arc::clone(&running.page), clock, stop, abandon };
+    let result = view.show(options.duration, &mut streams, &mut display);
+    view.stop.raise();
     running.stop(GRACE);
     drop(end);
     runtime.block_on(server)??;
     Ok(if result? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn plan(logs: [&Path; 2]) -> anyhow::Result<Plan> {
+fn plan(places: &[String]) -> anyhow::Result<Plan> {
     let environment = |name: &str| {
-        let at = PIPELINES.iter().position(|(_, _, variable)| *variable == name)?;
-        Some(logs[at].display().to_string())
+        let at = KINDS.iter().position(|kind| kind.variable == name)?;
+        Some(places[at].clone())
     };
-    let texts = PIPELINES.map(|(name, text, _)| (name, text));
+    let texts = KINDS.map(|kind| (kind.file, kind.text));
     config::parse(&texts, &environment).map_err(|faults| anyhow::anyhow!(faults.render(false)))
 }
 
@@ -88,99 +86,158 @@ async fn listen(web: &Web) -> anyhow::Result<(TcpListener, Option<&str>)> {
     Ok((run::listen(web).await?, None))
 }
 
-async fn stop_at_signal(stop: Shutdown) {
+/// Ends the streams at the first signal, and the waiting for the last counts at the second.
+async fn stop_at_signal(stop: Shutdown, abandon: Shutdown) {
     match run::Signals::new() {
-        Ok(mut signals) => signals.next().await,
+        Ok(mut signals) => {
+            signals.next().await;
+            stop.raise();
+            signals.next().await;
+        }
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "signals cannot be heard, so the demo ends")
         }
     }
     stop.raise();
+    abandon.raise();
 }
 
-/// Writes, watches, and compares; says whether everything agrees.
-fn show(
-    options: &Demo,
-    logs: Logs,
-    page: &Arc<Page>,
-    (clock, stop): (&Clock, &Shutdown),
-    display: &mut Display,
-) -> anyhow::Result<bool> {
-    wait_for_lanes(page, clock, stop)?;
-    let counting = Arc::clone(page);
-    let counted_lines = move || counted(&counting).totals.sum(Figure::SourceLines);
-    let writer = Writer::start(logs, options.rate, clock.clone(), stop.clone(), counted_lines);
-    let watched = watch(&writer, page, (clock, stop), (options.duration, display));
-    stop.raise();
-    let written = writer.finish().context("the logs cannot be written")?;
-    watched?;
-    let counted = settle(page, &written, clock);
-    display.conclude(page, &written.compare(&counted.totals))
+/// What watches the streams and their counts.
+struct View {
+    page: Arc<Page>,
+    clock: Clock,
+    /// Ends the streams.
+    stop: Shutdown,
+    /// Ends the waiting for the last counts.
+    abandon: Shutdown,
 }
 
-/// Waits until both sources have found their files, which are still empty.
-fn wait_for_lanes(page: &Page, clock: &Clock, stop: &Shutdown) -> anyhow::Result<()> {
-    let start = clock.monotonic();
-    let all_found = || {
-        let lanes = page.telemetry.sources.lags();
-        (0..PIPELINES.len()).all(|pipeline| lanes.keys().any(|(of, _)| *of == pipeline))
+impl View {
+    /// Has the streams generated, watches, and compares; says whether everything agrees.
+    fn show(
+        &self,
+        duration: Option<Duration>,
+        streams: &mut Streams,
+        display: &mut Display,
+    ) -> anyhow::Result<bool> {
+        display.connecting()?;
+        self.wait_until_all_read()?;
+        display.running(duration)?;
+        streams.begin(self.clock.monotonic());
+        let watched = self.watch(duration, streams, display);
+        let generated = streams.finish()?;
+        watched?;
+        display.waiting()?;
+        let counted = self.settle(&generated)?;
+        display.conclude(&self.page, &generated.compare(&counted.totals))
+    }
+
+    /// Waits until every pipeline reads.
+    fn wait_until_all_read(&self) -> anyhow::Result<()> {
+        let start = self.clock.monotonic();
+        loop {
+            self.check_sources()?;
+            let lanes = self.page.telemetry.sources.lags();
+            let reads = |at: usize| lanes.keys().any(|(of, _)| *of == at);
+            let Some(late) = (0..KINDS.len()).find(|at| !reads(*at)) else { return Ok(()) };
+            let name = KINDS[late].name;
+            ensure!(
+                self.clock.monotonic() - start < CONNECTING,
+                "the pipeline of the {name} reads nothing after {CONNECTING:?}"
+            );
+            if self.stop.wait(LOOK) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Fails if a source has ended.
+    fn check_sources(&self) -> anyhow::Result<()> {
+        match self.page.telemetry.sources.failures().first_key_value() {
+            Some((at, error)) => bail!("the source of the {} failed: {error}", KINDS[*at].name),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the streams what is counted of them, and shows every second where things stand, until they are to end or
+    /// the time is up.
+    fn watch(
+        &self,
+        duration: Option<Duration>,
+        streams: &Streams,
+        display: &mut Display,
+    ) -> anyhow::Result<()> {
+        let start = self.clock.monotonic();
+        let (mut shown, mut before) = (start, [0; KINDS.len()]);
+        loop {
+            if self.stop.wait(LOOK) {
+                return Ok(());
+            }
+            self.check_sources()?;
+            let counted = self.counted_events();
+            streams
+                .drives
+                .iter()
+                .zip(&counted)
+                .for_each(|(drive, events)| drive.progress.set_counted(*events));
+            let now = self.clock.monotonic();
+            if duration.is_some_and(|duration| now - start >= duration) {
+                return Ok(());
+            }
+            if now - shown >= SUMMARY {
+                let took = (now - shown).as_secs_f64();
+                let rates = counted.iter().zip(before).map(|(now, before)| (now - before) as f64 / took);
+                display.update(now - start, &rows(streams, &rates.collect::<Vec<_>>(), &self.counted()))?;
+                (shown, before) = (now, counted.try_into().expect("one number for each stream"));
+            }
+        }
+    }
+
+    /// Waits until all that was generated is counted, or nothing more is.
+    fn settle(&self, generated: &Totals) -> anyhow::Result<Counted> {
+        let all = generated.sum(Figure::SourceEvents);
+        let (mut most, mut since) = (0, self.clock.monotonic());
+        loop {
+            self.check_sources()?;
+            let events = self.counted_events().iter().sum();
+            let now = self.clock.monotonic();
+            if events > most {
+                (most, since) = (events, now);
+            }
+            if events >= all || now - since >= GRACE || self.abandon.wait(LOOK) {
+                return Ok(self.counted());
+            }
+        }
+    }
+
+    /// How many events of each stream are counted up to now.
+    fn counted_events(&self) -> Vec<u64> {
+        self.page.ticker.tick();
+        let now = self.page.clock.steady();
+        self.page.ledger.look(now, |posted, _| posted.iter().map(|posted| posted.flow.events).collect())
+    }
+
+    /// Everything counted up to now: one consistent cut.
+    fn counted(&self) -> Counted {
+        self.page.ticker.tick();
+        let mut counted = Counted::default();
+        let mut flows = Vec::new();
+        let now = self.page.clock.steady();
+        self.page.ledger.encode(now, &mut counted, &mut Vec::new(), |posted, _, _| {
+            flows.extend(posted.iter().map(|posted| posted.flow.clone()));
+        });
+        KINDS.iter().zip(&flows).for_each(|(kind, flow)| counted.flow(kind.pipeline, flow));
+        counted
+    }
+}
+
+fn rows(streams: &Streams, rates: &[f64], counted: &Counted) -> Vec<Row> {
+    let row = |((kind, drive), per_second): ((&Kind, &Drive), &f64)| Row {
+        name: kind.name,
+        generated: drive.progress.generated(),
+        counted: drive.progress.counted(),
+        per_second: *per_second,
+        says: (kind.says)(counted),
     };
-    while !all_found() && !stop.wait(LOOK) {
-        ensure!(clock.monotonic() - start < GRACE, "the sources do not find the logs");
-    }
-    Ok(())
-}
-
-/// Shows every second where things stand, until `stop` is raised or the time is up.
-fn watch(
-    writer: &Writer,
-    page: &Page,
-    (clock, stop): (&Clock, &Shutdown),
-    (duration, display): (Option<Duration>, &mut Display),
-) -> anyhow::Result<()> {
-    let start = clock.monotonic();
-    let (mut before, mut lines_before) = (Duration::ZERO, 0);
-    loop {
-        let left =
-            duration.map_or(Duration::MAX, |duration| (start + duration).saturating_sub(clock.monotonic()));
-        if left.is_zero() || stop.wait(left.min(Duration::from_secs(1))) {
-            return Ok(());
-        }
-        let counted = counted(page);
-        let (elapsed, written) = (clock.monotonic() - start, writer.written());
-        let last = (written - lines_before, elapsed - before);
-        display.update(&Moment { elapsed, written, last }, &counted)?;
-        (before, lines_before) = (elapsed, written);
-    }
-}
-
-/// Waits until all that was written is counted, or nothing more is.
-fn settle(page: &Page, written: &Totals, clock: &Clock) -> Counted {
-    let all = written.sum(Figure::SourceLines);
-    let never = Shutdown::new();
-    let (mut most, mut since) = (0, clock.monotonic());
-    loop {
-        let counted = counted(page);
-        let lines = counted.totals.sum(Figure::SourceLines);
-        let now = clock.monotonic();
-        if lines > most {
-            (most, since) = (lines, now);
-        }
-        if lines >= all || now - since >= GRACE {
-            return counted;
-        }
-        never.wait(LOOK);
-    }
-}
-
-/// Everything counted up to now: one consistent cut.
-fn counted(page: &Page) -> Counted {
-    page.ticker.tick();
-    let mut counted = Counted::default();
-    let mut flows = Vec::new();
-    page.ledger.encode(page.clock.unix(), &mut counted, &mut Vec::new(), |posted, _, _| {
-        flows.extend(posted.iter().map(|posted| posted.flow.clone()));
-    });
-    NAMES.iter().zip(&flows).for_each(|(name, flow)| counted.flow(name, flow));
-    counted
+    KINDS.iter().zip(&streams.drives).zip(rates).map(row).collect()
 }

@@ -34,7 +34,7 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let listener = runtime.block_on(listen(&options.web))?;
     abort_on_panic();
-    let running = Running::start(plan, &options.engine, Clock::system());
+    let running = Running::start(plan, &layout(&options.engine), Clock::system());
     let address = listener.local_addr().context("the address listened on is not known")?;
     tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
     let ended = runtime.block_on(async {
@@ -67,9 +67,18 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     ended
 }
 
+/// How the engine is laid out by these flags.
+pub(super) fn layout(flags: &EngineFlags) -> Options {
+    let workers = match flags.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    };
+    Options { workers, queue_bytes: QUEUE_BYTES, tick: Some(flags.tick) }
+}
+
 /// Ends the process when one of the threads panics that everything hangs on: a worker, a source, the ticker. Without it
 /// the numbers would stand still, or be wrong, while everything looks well.
-fn abort_on_panic() {
+pub(super) fn abort_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
@@ -100,7 +109,6 @@ pub(super) async fn listen(web: &Web) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (see --web.listen-address)"))
 }
 
-/// Waits for SIGTERM or SIGINT.
 /// SIGTERM and SIGINT. One that comes while nobody waits is not lost.
 pub(super) struct Signals {
     terminate: Signal,
@@ -134,11 +142,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts the engine and the sources of every pipeline.
-    pub(super) fn start(plan: Plan, flags: &EngineFlags, clock: Clock) -> Running {
-        let workers = match flags.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        };
+    pub(super) fn start(plan: Plan, layout: &Options, clock: Clock) -> Running {
         let ledger = Arc::new(plan.ledger(clock.steady()));
         let telemetry = Arc::new(Telemetry::default());
         let surroundings = Surroundings {
@@ -146,8 +150,7 @@ impl Running {
             telemetry: Arc::clone(&telemetry),
             clock: clock.clone(),
         };
-        let options = Options { workers, queue_bytes: QUEUE_BYTES, tick: Some(flags.tick) };
-        let engine = Engine::start(&options, surroundings, || plan.processors());
+        let engine = Engine::start(layout, surroundings, || plan.processors());
         let shutdown = Shutdown::new();
         let sources = plan.pipelines.iter().enumerate().map(|(at, pipeline)| {
             let (source, mut outlet) = (pipeline.source.source(), engine.outlet(at));

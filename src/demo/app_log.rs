@@ -14,6 +14,7 @@ use super::{Figure, Generate, Totals};
 pub const PIPELINE: &str = "log-errors";
 
 /// A level, how many of 1,000 lines have it, and what such lines say.
+#[derive(Clone, Copy)]
 struct Level {
     name: &'static str,
     share: u64,
@@ -97,6 +98,7 @@ pub struct AppLog {
     second: Second,
     lines: [u64; LEVELS.len()],
     errors: [u64; SERVICES.len()],
+    /// Line ends included.
     bytes: u64,
 }
 
@@ -111,31 +113,17 @@ impl AppLog {
             bytes: 0,
         }
     }
-
-    fn level(&mut self) -> usize {
-        let mut drawn = self.random.below(1000);
-        let is_it = |level: &Level| match drawn.checked_sub(level.share) {
-            None => true,
-            Some(rest) => {
-                drawn = rest;
-                false
-            }
-        };
-        LEVELS.iter().position(is_it).expect("the shares add up to 1,000")
-    }
 }
 
 impl Generate for AppLog {
-    fn line(&mut self, unix: Duration, out: &mut Vec<u8>) {
+    fn record(&mut self, unix: Duration, out: &mut Vec<u8>) {
         let start = out.len();
-        let level = self.level();
+        let level = self.random.share(&LEVELS.map(|level| level.share));
         // The first ones are the busiest.
         let [one, other] = [(); 2].map(|()| self.random.below(SERVICES.len() as u64) as usize);
         let service = one.min(other);
-        self.second.append(unix, out);
-        out.push(b'.');
-        text::padded(u64::from(unix.subsec_millis()), 3, out);
-        out.extend_from_slice(b"Z ");
+        self.second.append_millis(unix, out);
+        out.push(b' ');
         out.extend_from_slice(LEVELS[level].name.as_bytes());
         out.push(b' ');
         out.extend_from_slice(SERVICES[service].as_bytes());
@@ -151,21 +139,20 @@ impl Generate for AppLog {
         text::padded(self.random.below(40), 2, out);
         out.extend_from_slice(b".shop trace=");
         text::hex(self.random.bits(), out);
-        out.push(b'\n');
         self.lines[level] += 1;
         self.errors[service] += u64::from(LEVELS[level].is_error);
-        self.bytes += (out.len() - start) as u64;
+        self.bytes += (out.len() - start) as u64 + 1;
     }
 
     fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        totals.add(Figure::SourceLines, PIPELINE, self.lines.iter().sum());
-        totals.add(Figure::SourceBytes, PIPELINE, self.bytes);
+        totals.add(Figure::SourceEvents, &[PIPELINE], self.lines.iter().sum());
+        totals.add(Figure::SourceBytes, &[PIPELINE], self.bytes);
         for (level, lines) in LEVELS.iter().zip(self.lines) {
-            totals.add(Figure::LogLines, level.name, lines);
+            totals.add(Figure::LogLines, &[level.name], lines);
         }
         for (service, errors) in SERVICES.iter().zip(self.errors) {
-            totals.add(Figure::LogErrors, service, errors);
+            totals.add(Figure::LogErrors, &[service], errors);
         }
         totals
     }
@@ -174,41 +161,29 @@ impl Generate for AppLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::tests::generate;
 
     const LINES: u64 = 50_000;
 
-    fn generate(seed: u64) -> (AppLog, String) {
-        let (mut log, mut out) = (AppLog::new(seed), Vec::new());
-        log.fill(LINES / 2, Duration::from_millis(1_795_183_402_104), &mut out);
-        log.fill(LINES / 2, Duration::from_millis(1_795_183_403_007), &mut out);
-        (log, String::from_utf8(out).unwrap())
-    }
-
-    #[test]
-    fn the_same_seed_makes_the_same_log() {
-        assert_eq!(generate(3).1, generate(3).1);
-        assert_ne!(generate(3).1, generate(4).1);
-    }
-
     #[test]
     fn totals_are_those_of_the_text() {
-        let (log, text) = generate(1);
+        let (log, text) = generate(AppLog::new(1), LINES);
         let mut recount = Totals::default();
         for line in text.lines() {
             let words: Vec<_> = line.split(' ').collect();
-            recount.add(Figure::SourceLines, PIPELINE, 1);
-            recount.add(Figure::SourceBytes, PIPELINE, line.len() as u64 + 1);
-            recount.add(Figure::LogLines, words[1], 1);
-            recount.add(Figure::LogErrors, words[2], u64::from(["ERROR", "FATAL"].contains(&words[1])));
+            recount.add(Figure::SourceEvents, &[PIPELINE], 1);
+            recount.add(Figure::SourceBytes, &[PIPELINE], line.len() as u64 + 1);
+            recount.add(Figure::LogLines, &[words[1]], 1);
+            recount.add(Figure::LogErrors, &[words[2]], u64::from(["ERROR", "FATAL"].contains(&words[1])));
         }
         assert_eq!(log.totals(), recount);
         let lines = text.lines().filter(|line| line.contains("ERROR")).count() as u64;
-        assert!(log.totals().of(Figure::LogLines).any(|total| total == ("ERROR", lines)));
+        assert!(log.totals().of(Figure::LogLines).any(|total| total == (&["ERROR".to_owned()][..], lines)));
     }
 
     #[test]
     fn lines_are_as_long_and_as_often_errors_as_they_should_be() {
-        let (log, text) = generate(1);
+        let (log, text) = generate(AppLog::new(1), LINES);
         let mean = text.len() as f64 / LINES as f64;
         assert!((140.0..150.0).contains(&mean), "{mean} bytes a line");
         let errors = log.totals().sum(Figure::LogErrors) as f64 / LINES as f64;

@@ -1,10 +1,13 @@
-//! What was counted of the generated logs, read from the ledger as an encoder reads it.
+//! What was counted of the generated streams, read from the ledger as an encoder reads it.
 
 use super::totals::{Figure, Totals};
 use crate::encode::Encode;
 use crate::model::family::{Family, Reading};
 use crate::model::series::SeriesKey;
 use crate::pipeline::Flow;
+
+/// The family whose largest 99th percentile is noted.
+const LATENCY: &str = "order_latency_seconds";
 
 /// Totals of the families that the demo's pipelines count.
 ///
@@ -13,61 +16,67 @@ use crate::pipeline::Flow;
 pub struct Counted {
     /// The totals.
     pub totals: Totals,
-    /// Upper bounds of durations in seconds, and how many were at most that long and longer than the bound
-    /// before; the last bound is infinite.
-    pub durations: Vec<(f64, u64)>,
-    /// The figure that the family at hand counts, and the index of its label.
-    figure: Option<(Figure, Option<usize>)>,
+    /// The time in seconds within which 99 % of the orders of the slowest region were confirmed.
+    pub slowest: Option<f64>,
+    /// The figures that the family at hand counts, each with the indexes of its labels.
+    figures: Vec<(Figure, Vec<usize>)>,
+    is_latency: bool,
 }
 
 impl Counted {
     /// Takes in what came into a pipeline.
     pub fn flow(&mut self, pipeline: &str, flow: &Flow) {
-        self.totals.add(Figure::SourceLines, pipeline, flow.events);
-        self.totals.add(Figure::SourceBytes, pipeline, flow.bytes);
+        self.totals.add(Figure::SourceEvents, &[pipeline], flow.events);
+        self.totals.add(Figure::SourceBytes, &[pipeline], flow.bytes);
     }
 
-    /// The least bound that 99 % of all durations are within, in seconds.
-    pub fn within_99_percent(&self) -> Option<f64> {
-        let all: u64 = self.durations.iter().map(|(_, count)| count).sum();
-        let mut below = 0;
-        let reached = |(_, count): &&(f64, u64)| {
-            below += count;
-            below as f64 >= all as f64 * 0.99
-        };
-        self.durations.iter().find(reached).filter(|_| all > 0).map(|(bound, _)| *bound)
-    }
-
-    fn histogram(&mut self, bounds: &[f64], counts: &[u64]) {
-        self.durations.resize(counts.len(), (f64::INFINITY, 0));
-        for (at, (sum, count)) in self.durations.iter_mut().zip(counts).enumerate() {
-            sum.0 = bounds.get(at).copied().unwrap_or(f64::INFINITY);
-            sum.1 += count;
+    fn percentile(&mut self, levels: &[f64], values: &[f64]) {
+        let of_99_percent = levels.iter().position(|level| *level == 0.99).map(|at| values[at]);
+        if let Some(seconds) = of_99_percent.filter(|seconds| seconds.is_finite()) {
+            self.slowest = Some(self.slowest.map_or(seconds, |slowest| slowest.max(seconds)));
         }
     }
 }
 
+/// The ending of the sample of a summary that shows its sum.
+const SUM: &str = "_sum";
+
+/// The family that a sample belongs to.
+fn family_of(sample: &str) -> &str {
+    sample.strip_suffix(SUM).or_else(|| sample.strip_suffix("_count")).unwrap_or(sample)
+}
+
 impl Encode for Counted {
     fn family(&mut self, family: &Family, _: &mut Vec<u8>) {
-        let find = |figure: &Figure| figure.sample().0.trim_end_matches("_count") == family.name;
-        let place = |label| family.labels.iter().position(|name| name == label);
-        self.figure =
-            Figure::ALL.into_iter().find(find).map(|figure| (figure, figure.sample().1.and_then(place)));
+        let place = |label: &&str| family.labels.iter().position(|name| name == label);
+        let with_places = |figure: Figure| {
+            let sample = figure.sample();
+            let places = (family_of(sample.name) == family.name).then(|| sample.labels.iter().map(place))?;
+            Some((figure, places.collect::<Option<_>>()?))
+        };
+        self.figures = Figure::ALL.into_iter().filter_map(with_places).collect();
+        self.is_latency = family.name == LATENCY;
     }
 
     fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, _: &mut Vec<u8>) {
-        let Some((figure, label)) = self.figure else { return };
-        let of = label.and_then(|at| key.values().nth(at)).unwrap_or_default();
-        match reading {
-            Reading::Counter { total, .. } => self.totals.add(figure, of, total.value() as u64),
-            Reading::Histogram { bounds, counts, sum, .. } => {
-                self.totals.add(figure, of, counts.iter().sum());
-                // Durations are logged in whole milliseconds; the sum is of fractions of seconds.
-                let milliseconds = (sum.value() * 1000.0).round() as u64;
-                self.totals.add(Figure::DurationMillis, of, milliseconds);
-                self.histogram(bounds, counts);
-            }
-            Reading::Gauge(_) | Reading::Summary { .. } => {}
+        let values: Vec<_> = key.values().collect();
+        for (figure, places) in &self.figures {
+            let of: Vec<_> = places.iter().map(|place| values[*place]).collect();
+            let total = match reading {
+                Reading::Counter { total, .. } => total.value(),
+                Reading::Gauge(value) => *value,
+                Reading::Summary { sum, .. } | Reading::Histogram { sum, .. }
+                    if figure.sample().name.ends_with(SUM) =>
+                {
+                    sum.value()
+                }
+                Reading::Summary { count, .. } => *count as f64,
+                Reading::Histogram { counts, .. } => counts.iter().sum::<u64>() as f64,
+            };
+            self.totals.add(*figure, &of, figure.whole(total));
+        }
+        if let (true, Reading::Summary { levels, values, .. }) = (self.is_latency, reading) {
+            self.percentile(levels, values);
         }
     }
 
@@ -77,7 +86,7 @@ impl Encode for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::family::FamilyKind;
+    use crate::model::family::{FamilyKind, MAX_QUANTILES};
     use crate::model::sum::Sum;
 
     fn family(name: &str, kind: FamilyKind, labels: &[&str]) -> Family {
@@ -92,36 +101,46 @@ mod tests {
     }
 
     #[test]
-    fn counters_are_added_up_by_the_label_that_is_compared() {
+    fn counters_are_added_up_by_the_labels_that_are_compared() {
         let mut counted = Counted::default();
-        let requests = family("http_requests_total", FamilyKind::Counter, &["method", "route", "status"]);
-        counted.family(&requests, &mut Vec::new());
-        for (method, status, total) in [("GET", "200", 3.0), ("POST", "200", 1.0), ("GET", "404", 2.0)] {
+        let errors = family("log_errors_total", FamilyKind::Counter, &["level", "service"]);
+        counted.family(&errors, &mut Vec::new());
+        for (level, service, total) in
+            [("ERROR", "cart", 3.0), ("FATAL", "cart", 1.0), ("ERROR", "mail", 2.0)]
+        {
             let reading = Reading::Counter { total: sum(total), created: 0.0 };
-            counted.series(&SeriesKey::new([method, "/", status]), &reading, &mut Vec::new());
+            counted.series(&SeriesKey::new([level, service]), &reading, &mut Vec::new());
         }
         counted.family(&family("other_total", FamilyKind::Counter, &[]), &mut Vec::new());
         let other = Reading::Counter { total: sum(9.0), created: 0.0 };
         counted.series(&SeriesKey::new::<&str>([]), &other, &mut Vec::new());
-        let found: Vec<_> = counted.totals.of(Figure::Requests).collect();
-        assert_eq!(found, [("200", 4), ("404", 2)]);
-        assert_eq!(Figure::ALL.map(|figure| counted.totals.sum(figure)).iter().sum::<u64>(), 6);
+        let mut expected = Totals::default();
+        expected.add(Figure::LogErrors, &["cart"], 4);
+        expected.add(Figure::LogErrors, &["mail"], 2);
+        assert_eq!(counted.totals, expected);
     }
 
     #[test]
-    fn durations_of_all_routes_are_taken_together() {
+    fn a_summary_is_its_sum_its_count_and_the_slowest_percentile() {
         let mut counted = Counted::default();
-        assert_eq!(counted.within_99_percent(), None);
-        let durations = family("http_request_duration_seconds", FamilyKind::Histogram, &["route"]);
-        counted.family(&durations, &mut Vec::new());
-        for (route, counts) in [("/a", [90, 8, 0]), ("/b", [0, 1, 1])] {
-            let reading =
-                Reading::Histogram { bounds: &[0.1, 1.0], counts: &counts, sum: sum(2.25), created: 0.0 };
-            counted.series(&SeriesKey::new([route]), &reading, &mut Vec::new());
+        counted.family(&family(LATENCY, FamilyKind::Summary, &["region"]), &mut Vec::new());
+        for (region, last) in [("eu", 0.7), ("us", 1.2), ("apac", f64::NAN)] {
+            let mut values = [f64::NAN; MAX_QUANTILES];
+            values[1] = last;
+            let (levels, sum) = (&[0.5, 0.99], sum(2.25));
+            let reading = Reading::Summary { levels, values, sum, count: 5, created: 0.0 };
+            counted.series(&SeriesKey::new([region]), &reading, &mut Vec::new());
         }
-        assert_eq!(counted.totals.sum(Figure::Durations), 100);
-        assert_eq!(counted.totals.sum(Figure::DurationMillis), 4500);
-        assert_eq!(counted.durations, [(0.1, 90), (1.0, 9), (f64::INFINITY, 1)]);
-        assert_eq!(counted.within_99_percent(), Some(1.0));
+        assert_eq!(counted.totals.sum(Figure::OrderLatencies), 15);
+        assert_eq!(counted.totals.sum(Figure::OrderLatencyMillis), 6750);
+        assert_eq!(counted.slowest, Some(1.2));
+    }
+
+    #[test]
+    fn the_price_of_a_gauge_is_in_cents() {
+        let mut counted = Counted::default();
+        counted.family(&family("trade_price", FamilyKind::Gauge, &["symbol"]), &mut Vec::new());
+        counted.series(&SeriesKey::new(["OAK"]), &Reading::Gauge(101.29), &mut Vec::new());
+        assert_eq!(counted.totals.sum(Figure::PriceCents), 10_129);
     }
 }

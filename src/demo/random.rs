@@ -30,6 +30,19 @@ impl Random {
         choices[self.below(choices.len() as u64) as usize]
     }
 
+    /// An index of `shares`, each as likely as its share of their sum.
+    pub fn share<const N: usize>(&mut self, shares: &[u64; N]) -> usize {
+        let mut drawn = self.below(shares.iter().sum());
+        let is_it = |share: &u64| match drawn.checked_sub(*share) {
+            None => true,
+            Some(rest) => {
+                drawn = rest;
+                false
+            }
+        };
+        shares.iter().position(is_it).expect("what is drawn is below the sum of the shares")
+    }
+
     /// A number from 0 up to 1.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
@@ -60,6 +73,15 @@ mod tests {
         let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
         let variance = numbers.iter().map(|number| number * number).sum::<f64>() / numbers.len() as f64;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+    }
+
+    #[test]
+    fn shares_are_drawn_as_often_as_they_say() {
+        let mut random = Random::new(3);
+        let mut drawn = [0; 3];
+        (0..100_000).for_each(|_| drawn[random.share(&[1, 0, 3])] += 1);
+        assert_eq!(drawn[1], 0);
+        assert!((24_000..26_000).contains(&drawn[0]), "{drawn:?}");
     }
 
     #[test]

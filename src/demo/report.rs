@@ -1,84 +1,111 @@
-//! What the demo says about what it counted, as text.
+//! What the demo says about what it counted, as text of at most 80 columns.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::counted::Counted;
-use super::totals::{Comparison, Figure};
+use super::totals::{Comparison, Figure, grouped};
 
-/// How many services are named.
-const SERVICES: usize = 3;
-
-/// A moment of the demo.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// How long the logs have been written.
-    pub elapsed: Duration,
-    /// How many lines were written.
-    pub written: u64,
-    /// How many of them were written in the last second or so, and how long that was.
-    pub last: (u64, Duration),
+/// A stream at a moment of the demo.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What its events are called.
+    pub name: &'static str,
+    /// How many were generated.
+    pub generated: u64,
+    /// How many were counted.
+    pub counted: u64,
+    /// How many of them were counted each second since the row before.
+    pub per_second: f64,
+    /// What its metrics say, in a few words.
+    pub says: String,
 }
 
-/// Where things stand, in a few lines of which each fits a terminal.
-pub fn summary(moment: &Moment, counted: &Counted) -> Vec<String> {
-    let lines = counted.totals.sum(Figure::SourceLines);
-    let (last, took) = moment.last;
-    let rate = last as f64 / took.as_secs_f64().max(1e-9);
-    let seconds = moment.elapsed.as_secs();
-    vec![
-        format!("after {seconds} s: {} lines written, {lines} counted, {rate:.0} lines/s", moment.written),
-        format!("errors: {}", errors(counted)),
-        format!("requests: {}", requests(counted)),
-        format!("latency: {}", latency(counted)),
-    ]
-}
-
-fn errors(counted: &Counted) -> String {
-    let mut services: Vec<_> = counted.totals.of(Figure::LogErrors).collect();
-    services.sort_by_key(|(name, errors)| (std::cmp::Reverse(*errors), *name));
-    listed(services.into_iter().take(SERVICES).map(|(name, errors)| format!("{name} {errors}")))
-}
-
-fn requests(counted: &Counted) -> String {
-    let mut classes = [0; 10];
-    for (status, requests) in counted.totals.of(Figure::Requests) {
-        let class = status.bytes().next().map_or(0, |digit| usize::from(digit.wrapping_sub(b'0')));
-        classes[class.min(9)] += requests;
+impl Row {
+    /// How many events are not counted yet. An order may be counted before Kafka has said that it has it.
+    fn behind(&self) -> u64 {
+        self.generated.saturating_sub(self.counted)
     }
-    let classes = classes.iter().enumerate().filter(|(_, requests)| **requests > 0);
-    listed(classes.map(|(class, requests)| format!("{class}xx {requests}")))
 }
 
-fn latency(counted: &Counted) -> String {
-    let requests = counted.totals.sum(Figure::Durations);
-    let Some(bound) = counted.within_99_percent() else { return "none yet".to_owned() };
-    let mean = counted.totals.sum(Figure::DurationMillis) as f64 / requests as f64;
-    let within = if bound.is_finite() { format!("within {bound} s") } else { "longer".to_owned() };
-    format!("mean {mean:.0} ms, 99 % {within}")
+/// Where things stand, as a table.
+pub fn summary(elapsed: Duration, rows: &[Row]) -> Vec<String> {
+    let seconds = format!("{} s", grouped(elapsed.as_secs()));
+    let mut lines =
+        vec![format!("{seconds:<10}{:>12}{:>12}{:>11}{:>8}", "generated", "counted", "per second", "behind")];
+    lines.extend(rows.iter().map(|row| {
+        let [generated, counted, behind] = [row.generated, row.counted, row.behind()].map(grouped);
+        let per_second = grouped(row.per_second.round() as u64);
+        format!("{:<10}{generated:>12}{counted:>12}{per_second:>11}{behind:>8}   {}", row.name, row.says)
+    }));
+    lines
 }
 
-fn listed(parts: impl Iterator<Item = String>) -> String {
-    let parts: Vec<_> = parts.collect();
-    if parts.is_empty() { "none yet".to_owned() } else { parts.join(", ") }
+/// Where things stand, in one line for a log.
+pub fn line(elapsed: Duration, rows: &[Row]) -> String {
+    let stream = |row: &Row| {
+        let [generated, counted] = [row.generated, row.counted].map(grouped);
+        format!("{} {counted} of {generated} ({})", row.name, row.says)
+    };
+    let streams: Vec<_> = rows.iter().map(stream).collect();
+    format!("after {} s, counted: {}", elapsed.as_secs(), streams.join("; "))
 }
 
-/// A table of what was written beside what was counted, and whether all of it agrees.
+/// What the metrics of orders say.
+pub fn orders(counted: &Counted) -> String {
+    match counted.slowest {
+        Some(seconds) => format!("99 % take < {seconds:.2} s"),
+        None => "none yet".to_owned(),
+    }
+}
+
+/// What the metrics of trades say.
+pub fn trades(counted: &Counted) -> String {
+    let busiest = counted.totals.of(Figure::TradeSizes).max_by_key(|(_, trades)| *trades);
+    let price = |symbol| counted.totals.of(Figure::PriceCents).find(|(of, _)| *of == symbol);
+    match busiest.and_then(|(symbol, _)| price(symbol)) {
+        Some((of, cents)) => format!("{} at {}", of[0], Figure::PriceCents.show(cents)),
+        None => "none yet".to_owned(),
+    }
+}
+
+/// What the metrics of the log say.
+pub fn log(counted: &Counted) -> String {
+    let (lines, errors) = (counted.totals.sum(Figure::LogLines), counted.totals.sum(Figure::LogErrors));
+    if lines == 0 {
+        return "none yet".to_owned();
+    }
+    format!("{:.1} % are errors", errors as f64 / lines as f64 * 100.0)
+}
+
+/// A table of what was generated beside what was counted, and whether all of it agrees. A line is one metric, with its
+/// series added up; each series is compared, and shown where it differs.
 pub fn table(compared: &[Comparison]) -> (String, bool) {
-    let rows: Vec<_> = compared
-        .iter()
-        .map(|row| {
-            let [written, counted] = [row.written, row.counted].map(|total| row.figure.show(total));
-            (row.to_string(), written, counted, if row.agrees() { "agree" } else { "DIFFER" })
-        })
-        .collect();
-    let width = rows.iter().map(|(sample, ..)| sample.len()).max().unwrap_or_default();
-    let mut text = format!("{:width$} {:>15} {:>15}\n", "", "written", "counted");
-    for (sample, written, counted, verdict) in rows {
-        writeln!(text, "{sample:width$} {written:>15} {counted:>15}  {verdict}")
-            .expect("memory takes any text");
+    let mut text = row("", ["series", "generated", "counted"], "");
+    for series in compared.chunk_by(|one, next| one.figure == next.figure) {
+        let figure = series[0].figure;
+        let differing = series.iter().filter(|series| !series.agrees());
+        let verdict = if differing.clone().count() == 0 { "agree" } else { "DIFFER" };
+        let sum = |total: fn(&Comparison) -> u64| match figure {
+            // Prices do not add up to anything.
+            Figure::PriceCents => "-".to_owned(),
+            _ => figure.show(series.iter().map(total).sum()),
+        };
+        let totals = [sum(|series| series.generated), sum(|series| series.counted)];
+        let count = series.len().to_string();
+        text += &row(figure.sample().name, [&count, &totals[0], &totals[1]], verdict);
+        for series in differing {
+            let [generated, counted] = [series.generated, series.counted].map(|total| figure.show(total));
+            writeln!(text, "    {series}: {generated} generated, {counted} counted")
+                .expect("memory takes any text");
+        }
     }
     (text, compared.iter().all(Comparison::agrees))
+}
+
+fn row(name: &str, [series, generated, counted]: [&str; 3], verdict: &str) -> String {
+    let line = format!("{name:<31}{series:>7}{generated:>17}{counted:>17}  {verdict}");
+    format!("{}\n", line.trim_end())
 }
 
 #[cfg(test)]
@@ -86,45 +113,70 @@ mod tests {
     use super::*;
     use crate::demo::Totals;
 
-    #[test]
-    fn a_summary_names_what_stands_out() {
-        let mut counted = Counted::default();
-        for (service, errors) in [("a", 1), ("b", 5), ("c", 2), ("d", 2)] {
-            counted.totals.add(Figure::LogErrors, service, errors);
-        }
-        for (status, requests) in [("200", 7), ("204", 1), ("503", 2)] {
-            counted.totals.add(Figure::Requests, status, requests);
-        }
-        counted.totals.add(Figure::SourceLines, "log-errors", 30);
-        let second = Duration::from_secs(1);
-        let moment = Moment { elapsed: 3 * second, written: 32, last: (20, 2 * second) };
-        let expected = [
-            "after 3 s: 32 lines written, 30 counted, 10 lines/s",
-            "errors: b 5, c 2, d 2",
-            "requests: 2xx 8, 5xx 2",
-            "latency: none yet",
-        ];
-        assert_eq!(summary(&moment, &counted), expected);
+    fn rows() -> [Row; 2] {
+        let orders = Row {
+            name: "orders",
+            generated: 12_345,
+            counted: 12_001,
+            per_second: 749.6,
+            says: "99 % take < 0.81 s".to_owned(),
+        };
+        let trades =
+            Row { name: "trades", generated: 9, counted: 10, per_second: 0.0, says: "none yet".to_owned() };
+        [orders, trades]
     }
 
     #[test]
-    fn latency_is_the_mean_and_the_bound_of_99_percent() {
+    fn a_summary_is_a_table() {
+        let expected = [
+            "61 s         generated     counted per second  behind",
+            "orders          12,345      12,001        750     344   99 % take < 0.81 s",
+            "trades               9          10          0       0   none yet",
+        ];
+        assert_eq!(summary(Duration::from_secs(61), &rows()), expected);
+    }
+
+    #[test]
+    fn a_line_says_it_too() {
+        let expected =
+            "after 61 s, counted: orders 12,001 of 12,345 (99 % take < 0.81 s); trades 10 of 9 (none yet)";
+        assert_eq!(line(Duration::from_secs(61), &rows()), expected);
+    }
+
+    #[test]
+    fn each_stream_says_what_stands_out() {
         let mut counted = Counted::default();
-        counted.durations = vec![(0.25, 99), (f64::INFINITY, 1)];
-        counted.totals.add(Figure::Durations, "", 100);
-        counted.totals.add(Figure::DurationMillis, "", 4321);
-        assert_eq!(latency(&counted), "mean 43 ms, 99 % within 0.25 s");
+        assert_eq!([orders, trades, log].map(|says| says(&counted)), ["none yet"; 3]);
+        counted.slowest = Some(0.8149);
+        for (symbol, trades, cents) in [("ASH", 3, 912), ("OAK", 5, 123_410), ("ELM", 4, 7)] {
+            counted.totals.add(Figure::TradeSizes, &[symbol], trades);
+            counted.totals.add(Figure::PriceCents, &[symbol], cents);
+        }
+        counted.totals.add(Figure::LogLines, &["INFO"], 490);
+        counted.totals.add(Figure::LogLines, &["ERROR"], 10);
+        counted.totals.add(Figure::LogErrors, &["cart"], 10);
+        let expected = ["99 % take < 0.81 s", "OAK at 1,234.10", "2.0 % are errors"];
+        assert_eq!([orders, trades, log].map(|says| says(&counted)), expected);
     }
 
     #[test]
     fn one_difference_is_a_difference() {
-        let (mut written, mut counted) = (Totals::default(), Totals::default());
-        written.add(Figure::DurationMillis, "", 1234);
-        counted.add(Figure::DurationMillis, "", 1234);
-        let (text, agree) = table(&written.compare(&counted));
-        assert!(agree && text.contains(" 1.234           1.234  agree\n"), "{text}");
-        counted.add(Figure::Requests, "200", 1);
-        let (text, agree) = table(&written.compare(&counted));
-        assert!(!agree && text.contains("0               1  DIFFER\n"), "{text}");
+        let (mut generated, mut counted) = (Totals::default(), Totals::default());
+        for (channel, cents) in [("app", 123_400), ("web", 5_600)] {
+            generated.add(Figure::RevenueCents, &[channel], cents);
+            counted.add(Figure::RevenueCents, &[channel], cents);
+        }
+        let (text, agree) = table(&generated.compare(&counted));
+        let agreeing = "revenue_eur_total                    2         1,290.00         1,290.00  agree\n";
+        assert!(agree && text.ends_with(agreeing), "{text}");
+        // The sums are the same, the series are not.
+        counted.add(Figure::RevenueCents, &["web"], 1);
+        generated.add(Figure::RevenueCents, &["app"], 1);
+        let (text, agree) = table(&generated.compare(&counted));
+        let differing = "revenue_eur_total                    2         1,290.01         1,290.01  DIFFER
+    revenue_eur_total{channel=\"app\"}: 1,234.01 generated, 1,234.00 counted
+    revenue_eur_total{channel=\"web\"}: 56.00 generated, 56.01 counted\n";
+        assert!(!agree && text.ends_with(differing), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }

@@ -15,6 +15,20 @@ pub fn padded(number: u64, width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(digits.as_bytes());
 }
 
+/// Appends a number of hundredths: 1990 as `19.90`.
+pub fn hundredths(number_of: u64, out: &mut Vec<u8>) {
+    number(number_of / 100, out);
+    out.push(b'.');
+    padded(number_of % 100, 2, out);
+}
+
+/// Appends a key of a JSON object with a text that needs no escapes, behind a text that is still open; leaves it open.
+pub fn json_text(key: &str, value: &str, out: &mut Vec<u8>) {
+    for part in ["\",\"", key, "\":\"", value] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
 /// Appends 16 hexadecimal digits.
 pub fn hex(bits: u64, out: &mut Vec<u8>) {
     out.extend((0..16).rev().map(|digit| b"0123456789abcdef"[(bits >> (4 * digit)) as usize & 15]));
@@ -80,6 +94,14 @@ impl Second {
         }
         out.extend_from_slice(&self.text);
     }
+
+    /// Appends the millisecond that `unix` falls into, with the `Z` of UTC.
+    pub fn append_millis(&mut self, unix: Duration, out: &mut Vec<u8>) {
+        self.append(unix, out);
+        out.push(b'.');
+        padded(u64::from(unix.subsec_millis()), 3, out);
+        out.push(b'Z');
+    }
 }
 
 fn clock(civil: Civil, out: &mut Vec<u8>) {
@@ -141,6 +163,7 @@ mod tests {
         padded(7, 3, &mut out);
         padded(1234, 3, &mut out);
         hex(0xabc, &mut out);
-        assert_eq!(out, b"00712340000000000000abc");
+        hundredths(1205, &mut out);
+        assert_eq!(out, b"00712340000000000000abc12.05");
     }
 }

@@ -183,7 +183,9 @@ fn check_arguments(arguments: &Value) {
 
 #[test]
 fn the_program_takes_the_arguments_it_is_given() {
-    check_arguments(&compose()["services"]["streamgauge"]["command"]);
+    for service in ["streamgauge", "generator"] {
+        check_arguments(&compose()["services"][service]["command"]);
+    }
     let dockerfile = text("Dockerfile");
     let command = dockerfile.lines().find_map(|line| line.strip_prefix("CMD ")).unwrap();
     check_arguments(&serde_json::from_str(command).unwrap());

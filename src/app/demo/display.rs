@@ -1,15 +1,15 @@
 //! What the demo prints.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Stdout, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use super::super::page::Page;
+use super::streams::KINDS;
 use crate::cli::Demo;
-use crate::demo::Counted;
-use crate::demo::report::{self, Moment};
-use crate::demo::totals::Comparison;
+use crate::demo::report::{self, Row};
+use crate::demo::totals::{Comparison, grouped};
 use crate::encode::{self, Encode};
 use crate::model::family::{Family, Reading};
 use crate::model::series::SeriesKey;
@@ -18,7 +18,7 @@ use crate::model::series::SeriesKey;
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The families that are shown at the end.
-const SHOWN: [&str; 2] = ["log_lines_total", "log_errors_total"];
+const SHOWN: [&str; 2] = ["orders_total", "revenue_eur_total"];
 
 /// Standard output, with a summary that is written over on a terminal.
 pub(super) struct Display {
@@ -40,53 +40,91 @@ impl Display {
     pub(super) fn introduce(
         &mut self,
         options: &Demo,
-        folder: &Path,
+        places: &[String],
         address: SocketAddr,
         taken: Option<&str>,
     ) -> std::io::Result<()> {
         let out = &mut self.out;
-        writeln!(out, "Writing app.log and access.log in {}: {} lines/s.", folder.display(), options.rate)?;
-        writeln!(out, "Counting them with the pipelines log-errors and access-log.")?;
+        let rate = grouped(options.rate);
+        writeln!(out, "Three live streams, {rate} events a second. A pipeline file counts each:\n")?;
+        for (kind, place) in KINDS.iter().zip(places) {
+            let place = format!("{}{place}", kind.at);
+            writeln!(out, "  {:<10} {place:<38} pipelines/{}", kind.name, kind.file)?;
+        }
+        writeln!(out)?;
         if let Some(taken) = taken {
             writeln!(out, "{taken} is in use; serving on {address} instead.")?;
         }
-        writeln!(out, "  page     http://{address}/")?;
-        writeln!(out, "  metrics  http://{address}{}", options.web.telemetry_path)?;
-        let end = options.duration.map_or("until Ctrl+C".to_owned(), |duration| format!("for {duration:?}"));
-        writeln!(out, "Running {end}; then all that was written is compared with what was counted.")
+        writeln!(out, "  page       http://{address}/")?;
+        writeln!(out, "  metrics    http://{address}{}\n", options.web.telemetry_path)
+    }
+
+    /// Says that the pipelines connect.
+    pub(super) fn connecting(&mut self) -> std::io::Result<()> {
+        writeln!(self.out, "Connecting: a Kafka group takes a few seconds to form.")
+    }
+
+    /// Says that the streams begin.
+    pub(super) fn running(&mut self, duration: Option<Duration>) -> std::io::Result<()> {
+        let end = duration.map_or("until Ctrl+C".to_owned(), |duration| format!("for {duration:?}"));
+        writeln!(self.out, "Connected. Running {end}.\n")
     }
 
     /// Shows where things stand.
-    pub(super) fn update(&mut self, moment: &Moment, counted: &Counted) -> std::io::Result<()> {
-        let lines = report::summary(moment, counted);
+    pub(super) fn update(&mut self, elapsed: Duration, rows: &[Row]) -> std::io::Result<()> {
         if !self.is_terminal {
-            if moment.elapsed < self.next {
+            if elapsed < self.next {
                 return Ok(());
             }
-            self.next = moment.elapsed + PLAIN_INTERVAL;
-            return writeln!(self.out, "{}", lines.join("; "));
+            self.next += PLAIN_INTERVAL;
+            return writeln!(self.out, "{}", report::line(elapsed, rows));
         }
+        let mut text = String::new();
         if self.lines > 0 {
             // Up to the first line of the last summary.
-            write!(self.out, "\x1b[{}A", self.lines)?;
+            write!(text, "\x1b[{}A", self.lines).expect("memory takes any text");
         }
+        // What is too long for the terminal is cut: broken lines would be more than are gone up.
+        text.push_str("\x1b[?7l");
+        let lines = report::summary(elapsed, rows);
         self.lines = lines.len();
         for line in lines {
             // Each line ends with what clears the rest of the one below it.
-            writeln!(self.out, "\r{line}\x1b[K")?;
+            writeln!(text, "\r{line}\x1b[K").expect("memory takes any text");
         }
+        text.push_str("\x1b[?7h");
+        // One write, so that no half of it is seen.
+        self.out.write_all(text.as_bytes())?;
         self.out.flush()
+    }
+
+    /// Says that the last events are waited for.
+    pub(super) fn waiting(&mut self) -> std::io::Result<()> {
+        writeln!(self.out, "\nNo more is generated. Waiting for the last counts.")
     }
 
     /// Prints some metrics and the comparison; says whether everything agrees.
     pub(super) fn conclude(&mut self, page: &Page, compared: &[Comparison]) -> anyhow::Result<bool> {
+        if compared.is_empty() {
+            writeln!(self.out, "\nNothing was generated.")?;
+            return Ok(true);
+        }
         let (table, agree) = report::table(compared);
-        writeln!(self.out, "\nFrom the metrics:\n")?;
+        writeln!(self.out, "\nFrom the metrics, as Prometheus reads them:\n")?;
         self.out.write_all(&some_families(page))?;
-        write!(self.out, "\nAll of it:\n\n{table}")?;
+        writeln!(
+            self.out,
+            "\nWhat was generated, and what the metrics say. A line is a metric with its series"
+        )?;
+        writeln!(self.out, "added up; every single series was compared.\n")?;
+        write!(self.out, "{table}")?;
         let differ = compared.iter().filter(|row| !row.agrees()).count();
         match differ {
-            0 => writeln!(self.out, "\nAll {} totals agree.", compared.len())?,
+            0 => writeln!(
+                self.out,
+                "\nAll {} totals agree: no event was missed, none was counted twice.",
+                compared.len()
+            )?,
             _ => writeln!(self.out, "\n{differ} of {} totals DIFFER.", compared.len())?,
         }
         Ok(agree)
