@@ -20,15 +20,17 @@ pub(super) fn check(pipelines: &[PipelinePlan], faults: &mut Faults) {
         }
     }
     let mut readers = BTreeMap::new();
-    for pipeline in pipelines.iter().filter(|pipeline| pipeline.source_kind.exclusive) {
-        let kind = pipeline.source_kind.name;
-        match readers.get(kind) {
-            None => drop(readers.insert(kind, &pipeline.name)),
-            Some(first) => {
-                let problem =
-                    format!("`{kind}` can have one reader, and pipeline `{first}` reads it already");
-                let help = "put the metrics of both into one pipeline";
-                faults.add_with_help(pipeline.place, problem, help);
+    for pipeline in pipelines {
+        for claim in pipeline.source.claims() {
+            match readers.get(&claim.what) {
+                None => drop(readers.insert(claim.what, &pipeline.name)),
+                Some(first) => {
+                    let what = &claim.what;
+                    let problem =
+                        format!("{what} can have one reader, and pipeline `{first}` reads it already");
+                    let help = format!("put the metrics of both into one pipeline{}", claim.or_else);
+                    faults.add_with_help(pipeline.place, problem, help);
+                }
             }
         }
     }

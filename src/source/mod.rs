@@ -37,8 +37,6 @@ pub struct Kind {
     pub example: &'static str,
     /// The keys of its body, where that is a mapping whose keys are not the user's.
     pub keys: &'static [Key],
-    /// Whether only one pipeline can read it.
-    pub exclusive: bool,
     /// The fields that it fills itself and that are the same for all records of a lane, in the order of
     /// [`Lane::fields`].
     pub fields: &'static [&'static str],
@@ -81,10 +79,24 @@ pub trait Written: Send + Sync {
         String::new()
     }
 
+    /// What nobody else may read: another reader would take records away.
+    fn claims(&self) -> Vec<Claim> {
+        Vec::new()
+    }
+
     /// How it cuts a stream of bytes into records, for whoever stands in for it.
     fn framing(&self) -> Framing {
         Framing::default()
     }
+}
+
+/// Something that can have one reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What it is, for people, and the same for whoever reads the same.
+    pub what: String,
+    /// What helps beside reading it in one pipeline: empty, or ", or …".
+    pub or_else: &'static str,
 }
 
 /// A source of records. It runs on a thread of its own and waits when its outlet does.

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::framing::{self, Framing};
 use super::once::{Descriptor, Input, Once};
-use super::{Kind, Source, Written};
+use super::{Claim, Kind, Source, Written};
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::Node;
@@ -21,7 +21,6 @@ pub(super) static KIND: Kind = Kind {
     help: "Reads standard input to its end; the metrics stay.",
     example: "source: stdin\n",
     keys: KEYS,
-    exclusive: true,
     fields: &[],
     record_fields: &[],
     record_maps: &[],
@@ -48,6 +47,10 @@ impl Written for StandardInput {
             fields: Vec::new(),
             framing: self.framing.clone(),
         })
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim { what: "`stdin`".to_owned(), or_else: "" }]
     }
 
     fn framing(&self) -> Framing {

@@ -184,6 +184,14 @@ const VARIANTS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
+fn unsafe_code_stands_in_one_module() {
+    let allowing = sources().into_iter().filter(|(_, text)| text.contains("unsafe_code"));
+    let paths: Vec<_> = allowing.map(|(path, _)| path).collect();
+    assert!(paths.len() == 1 && paths[0].ends_with("source/kafka/queue.rs"), "{paths:?}");
+    assert!(fs::read_to_string(root().join("Cargo.toml")).unwrap().contains("unsafe_code = \"deny\""));
+}
+
+#[test]
 fn every_variant_stands_in_the_table_of_its_folder() {
     for (folder, others) in VARIANTS {
         let table = fs::read_to_string(root().join("src").join(folder).join("mod.rs")).unwrap();

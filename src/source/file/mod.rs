@@ -43,7 +43,6 @@ pub(super) static KIND: Kind = Kind {
     help: "Follows files as lines are appended to them, through rotation by rename and by copy-truncate.",
     example: "source:\n  file:\n    include: [/var/log/nginx/access.log]\n",
     keys: KEYS,
-    exclusive: false,
     fields: &["file.path"],
     record_fields: &[],
     record_maps: &[],

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use self::options::Options;
 use self::session::{Ended, Session};
-use super::{Context, Kind, Outlet, Source, SourceError, Written};
+use super::{Claim, Context, Kind, Outlet, Source, SourceError, Written};
 use crate::base::backoff::Backoff;
 use crate::raw::fault::Faults;
 use crate::raw::node::Node;
@@ -36,7 +36,6 @@ pub(super) static KIND: Kind = Kind {
     help: "Reads topics as a member of a consumer group; each message is counted exactly once.",
     example: "source:\n  kafka:\n    brokers: [localhost:9092]\n    topics: [orders]\n    group: streamgauge\n",
     keys: options::KEYS,
-    exclusive: false,
     fields: &["kafka.topic", "kafka.partition"],
     record_fields: &partition::FIELDS,
     record_maps: &["kafka.headers"],
@@ -47,6 +46,14 @@ pub(super) static KIND: Kind = Kind {
 impl Written for Options {
     fn source(&self) -> Box<dyn Source> {
         Box::new(Kafka(self.clone()))
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let claim = |topic: &String| Claim {
+            what: format!("topic `{topic}` in group `{}`", self.group),
+            or_else: ", or give each a group of its own",
+        };
+        self.topics.iter().map(claim).collect()
     }
 
     fn describe(&self) -> String {

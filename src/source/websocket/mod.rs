@@ -52,7 +52,6 @@ pub(super) static KIND: Kind = Kind {
     help: "Receives the messages of WebSocket feeds, and connects again whenever that is needed.",
     example: "source:\n  websocket:\n    url: wss://feed.example.com/ws\n    subscribe: ['{\"op\":\"subscribe\",\"channel\":\"trades\"}']\n",
     keys: KEYS,
-    exclusive: false,
     fields: &["websocket.url"],
     record_fields: &[],
     record_maps: &[],
