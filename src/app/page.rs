@@ -8,7 +8,7 @@ use crate::encode::{Chunks, Encode, Selected};
 use crate::engine::Ticker;
 use crate::ledger::Ledger;
 use crate::serve::own::{Names, Own};
-use crate::serve::{Asked, Exposition, PipelineSummary};
+use crate::serve::{Asked, Exposition, PipelineSummary, Readiness};
 use crate::telemetry::{Process, Telemetry};
 
 /// Everything that is served.
@@ -74,16 +74,22 @@ impl Exposition for Page {
         chunks.with(out)
     }
 
-    fn ready(&self) -> Result<(), Vec<String>> {
-        let failures = self.telemetry.sources.failures();
-        let reasons = failures.into_iter().map(|(pipeline, error)| {
-            format!("The source of pipeline {} has failed: {error}.", self.names[pipeline].pipeline)
+    fn ready(&self) -> Readiness {
+        let sources = &self.telemetry.sources;
+        let name = |pipeline: usize| &self.names[pipeline].pipeline;
+        let failures = sources.failures().into_iter().map(|(pipeline, error)| {
+            format!("The source of pipeline {} has failed: {error}.", name(pipeline))
         });
-        let troubles = self.telemetry.sources.troubles().into_iter().map(|(pipeline, trouble)| {
-            format!("The source of pipeline {} is held up: {trouble}.", self.names[pipeline].pipeline)
+        let troubles = sources.troubles().into_iter().map(|(pipeline, trouble)| {
+            format!("The source of pipeline {} is held up: {trouble}.", name(pipeline))
         });
-        let reasons: Vec<_> = reasons.chain(troubles).collect();
-        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+        let lately = sources.incidents(self.clock.monotonic()).into_iter();
+        Readiness {
+            faults: failures.chain(troubles).collect(),
+            lately: lately
+                .map(|(at, what)| format!("The source of pipeline {}: {what}.", name(at)))
+                .collect(),
+        }
     }
 
     fn pipelines(&self) -> Vec<PipelineSummary> {

@@ -99,6 +99,11 @@ impl Outlet for LaneOutlet {
         self.surroundings.telemetry.sources.trouble(self.pipeline, of, what);
     }
 
+    fn incident(&mut self, of: &str, what: String) {
+        let now = self.surroundings.clock.monotonic();
+        self.surroundings.telemetry.sources.incident(self.pipeline, of, what, now);
+    }
+
     fn meter(&mut self, meter: &'static Meter, label: &str, change: Change) {
         self.surroundings.telemetry.sources.meter(self.pipeline, meter, label, change);
     }

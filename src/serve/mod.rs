@@ -33,7 +33,7 @@ pub trait Exposition: Send + Sync + 'static {
     fn expose(&self, asked: &Asked) -> Vec<Vec<u8>>;
 
     /// Whether all is well, or what is not: a sentence for each reason. Must not block.
-    fn ready(&self) -> Result<(), Vec<String>>;
+    fn ready(&self) -> Readiness;
 
     /// What runs, for the landing page. May block, as [`expose`](Exposition::expose) may.
     fn pipelines(&self) -> Vec<PipelineSummary>;
@@ -46,6 +46,15 @@ pub struct Asked {
     pub kind: &'static encode::Kind,
     /// Which families.
     pub families: encode::Selection,
+}
+
+/// Whether every source works.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// What keeps sources from working, a sentence each; none if they all work.
+    pub faults: Vec<String>,
+    /// What happened lately and is over.
+    pub lately: Vec<String>,
 }
 
 /// What the landing page says of a pipeline.
@@ -190,13 +199,18 @@ async fn healthy() -> Response {
 }
 
 async fn ready(State(server): State<Arc<Server>>) -> Response {
-    match server.exposition.ready() {
-        Ok(()) => plain(StatusCode::OK, "streamgauge is ready.\n"),
-        Err(reasons) => {
-            let reasons: String = reasons.iter().map(|reason| format!("- {reason}\n")).collect();
-            plain(StatusCode::SERVICE_UNAVAILABLE, format!("streamgauge is not ready:\n{reasons}"))
-        }
+    let Readiness { faults, lately } = server.exposition.ready();
+    let list = |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
+    let (status, mut text) = if faults.is_empty() {
+        (StatusCode::OK, "streamgauge is ready.\n".to_owned())
+    } else {
+        let text = format!("streamgauge is not ready:\n{}", list(&faults));
+        (StatusCode::SERVICE_UNAVAILABLE, text)
+    };
+    if !lately.is_empty() {
+        text += &format!("In the last ten minutes:\n{}", list(&lately));
     }
+    plain(status, text)
 }
 
 async fn not_found(State(server): State<Arc<Server>>) -> Response {

@@ -23,7 +23,7 @@ const POLICY: &str =
 pub async fn landing(State(server): State<Arc<Server>>) -> Response {
     let Ok(permit) = Arc::clone(&server.scrapes).try_acquire_owned() else { return scrape::busy() };
     let path = server.telemetry_path.clone();
-    let faults = server.exposition.ready().err().unwrap_or_default();
+    let faults = server.exposition.ready().faults;
     let look = move || {
         let page = html(&path, &faults, &server.exposition.pipelines());
         drop(permit);

@@ -152,6 +152,9 @@ pub trait Outlet {
     /// longer. Each trouble is `of` something: a broker, a topic, a lane.
     fn trouble(&mut self, _of: &str, _what: Option<String>) {}
 
+    /// Says what happened to something, and is over: `/-/ready` tells it for ten minutes.
+    fn incident(&mut self, _of: &str, _what: String) {}
+
     /// Changes one of the kind's own metrics. The label is that of the meter, empty where it has none.
     fn meter(&mut self, _meter: &'static Meter, _label: &str, _change: Change) {}
 }

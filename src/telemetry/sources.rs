@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::model::batch::{Lane, LaneId};
 use crate::model::family::FamilyKind;
@@ -58,6 +59,12 @@ pub enum Change {
     Set(f64),
 }
 
+/// How long an incident is told.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// How many are kept: of a flood the first.
+const MAX_INCIDENTS: usize = 32;
+
 /// What sources report, by pipeline. Written by source threads, read by expositions; both rarely.
 #[derive(Debug, Default)]
 pub struct Sources(Mutex<State>);
@@ -71,6 +78,8 @@ struct State {
     failures: BTreeMap<usize, String>,
     /// By pipeline and what is the matter: what is wrong with it.
     troubles: BTreeMap<(usize, String), String>,
+    /// By pipeline and what it happened to: what happened last, and when.
+    incidents: BTreeMap<(usize, String), (String, Duration)>,
     /// By the meter's name, pipeline and label.
     meters: BTreeMap<(&'static str, usize, String), f64>,
 }
@@ -104,6 +113,22 @@ impl Sources {
     /// What keeps sources from working now: pipelines, and a sentence each.
     pub fn troubles(&self) -> Vec<(usize, String)> {
         self.state().troubles.iter().map(|((pipeline, _), what)| (*pipeline, what.clone())).collect()
+    }
+
+    /// Notes that something happened at `now` which passed, but of which somebody may want to know.
+    pub fn incident(&self, pipeline: usize, of: &str, what: String, now: Duration) {
+        let mut state = self.state();
+        state.incidents.retain(|_, (_, at)| *at + KEPT > now);
+        if state.incidents.len() < MAX_INCIDENTS {
+            state.incidents.insert((pipeline, of.to_owned()), (what, now));
+        }
+    }
+
+    /// What happened in the ten minutes before `now`: pipelines, and what.
+    pub fn incidents(&self, now: Duration) -> Vec<(usize, String)> {
+        let state = self.state();
+        let recent = state.incidents.iter().filter(|(_, (_, at))| *at + KEPT > now);
+        recent.map(|((pipeline, _), (what, _))| (*pipeline, what.clone())).collect()
     }
 
     /// Changes a meter of the source of a pipeline.
@@ -184,6 +209,17 @@ mod tests {
         sources.trouble(0, "topic", Some("it is not there".to_owned()));
         sources.trouble(0, "broker", None);
         assert_eq!(sources.troubles(), [(0, "it is not there".to_owned())]);
+    }
+
+    #[test]
+    fn incidents_are_told_for_ten_minutes_and_have_no_flood() {
+        let (sources, at) = (Sources::default(), Duration::from_secs);
+        sources.incident(0, "orders/1", "the first".to_owned(), at(0));
+        sources.incident(0, "orders/1", "the second".to_owned(), at(1));
+        assert_eq!(sources.incidents(at(600)), [(0, "the second".to_owned())]);
+        assert_eq!(sources.incidents(at(601)), []);
+        (0..1000).for_each(|lane| sources.incident(0, &lane.to_string(), "a flood".to_owned(), at(700)));
+        assert_eq!(sources.incidents(at(700)).len(), MAX_INCIDENTS);
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::thread::{self, JoinHandle};
 
 use streamgauge::base::shutdown::Shutdown;
 use streamgauge::encode::{self, Selection};
-use streamgauge::serve::{self, Asked, Exposition, MetricSummary, Options, PipelineSummary};
+use streamgauge::serve::{self, Asked, Exposition, MetricSummary, Options, PipelineSummary, Readiness};
 
 /// An exposition that a test has in its hands.
 #[derive(Default)]
 struct Shown {
     reasons: Vec<String>,
+    lately: Vec<String>,
     fails: bool,
     chunk: usize,
     gate: Gate,
@@ -60,8 +61,8 @@ impl Exposition for Shown {
         chunks
     }
 
-    fn ready(&self) -> Result<(), Vec<String>> {
-        if self.reasons.is_empty() { Ok(()) } else { Err(self.reasons.clone()) }
+    fn ready(&self) -> Readiness {
+        Readiness { faults: self.reasons.clone(), lately: self.lately.clone() }
     }
 
     fn pipelines(&self) -> Vec<PipelineSummary> {
@@ -294,6 +295,11 @@ fn the_state_of_the_program_is_told() {
     server
         .get("/-/ready")
         .check(503, "streamgauge is not ready:\n- The broker is away.\n- The disk is full.\n");
+
+    let lately = vec!["A message was too large.".to_owned()];
+    let server = Server::with(Shown { lately, ..Shown::default() });
+    let told = "streamgauge is ready.\nIn the last ten minutes:\n- A message was too large.\n";
+    server.get("/-/ready").check(200, told);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is wrong, in words and in metrics: errors by reason, what stands in the way, and what the cluster says.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -56,6 +57,8 @@ pub struct Health {
     connection: Option<String>,
     /// Whether brokers that are needed could not be reached when this was last looked at.
     brokers: bool,
+    /// Who leads the partitions that are read, as of the last look.
+    leaders: BTreeMap<(String, String), i32>,
     /// Whether a subscribed topic is missing or may not be read.
     topics: bool,
     /// Whether the group may not be joined.
@@ -146,6 +149,7 @@ impl Health {
         self.brokers = trouble.is_some();
         let why = self.connection.as_ref().map_or(String::new(), |why| format!(": {why}"));
         outlet.trouble("brokers", trouble.as_ref().map(|trouble| format!("{trouble}{why}")));
+        self.follow_leaders(statistics, outlet);
         if self.group && statistics.cgrp.join_state == "steady" {
             self.group = false;
             outlet.trouble("group", None);
@@ -159,6 +163,22 @@ impl Health {
             self.topics = wrong.is_some();
             outlet.trouble("topics", wrong);
         }
+    }
+}
+
+impl Health {
+    /// Tells which partitions have another leader; librdkafka follows by itself.
+    fn follow_leaders(&mut self, statistics: &Statistics, outlet: &mut dyn Outlet) {
+        let leaders = statistics.leaders();
+        for (of, leader) in &leaders {
+            let (topic, number) = of;
+            if let Some(before) = self.leaders.get(of).filter(|before| *before != leader) {
+                outlet.error("leader_changed");
+                let what = format!("broker {leader} leads {topic}/{number} now, {before} did before");
+                outlet.incident(&format!("leader {topic}/{number}"), what);
+            }
+        }
+        self.leaders = leaders;
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Outcome {
     pub progressed: bool,
     /// Something was read that there is no room for.
     pub waits: bool,
+    /// The first message that was larger than they may be: its offset and size.
+    pub too_long: Option<(i64, usize)>,
     /// What was said instead of messages.
     pub errors: Vec<(RDKafkaErrorCode, String)>,
 }
@@ -83,7 +85,8 @@ impl Partition {
                     // What was read before comes again where a fetch was under way when the partition was assigned anew.
                     None if self.next.is_some_and(|next| message.offset() < next) => {}
                     None => {
-                        filling.add(message, reading);
+                        let too_long = filling.add(message, reading);
+                        outcome.too_long = outcome.too_long.or(too_long);
                         self.next = Some(message.offset() + 1);
                     }
                 }
@@ -211,12 +214,17 @@ impl Filling {
         Filling { bytes, records, refused: Refusals::default() }
     }
 
-    fn add(&mut self, message: &Message, reading: &Reading) {
+    /// Adds a message, or refuses it; says which it was and how large, where that is too much.
+    fn add(&mut self, message: &Message, reading: &Reading) -> Option<(i64, usize)> {
         let value = match message.value() {
             Some(value) if value.len() > reading.max_message_bytes => {
-                return self.refused.count(Refused::MessageTooLong);
+                self.refused.count(Refused::MessageTooLong);
+                return Some((message.offset(), value.len()));
             }
-            None if reading.tombstones == Tombstones::Drop => return self.refused.count(Refused::Tombstone),
+            None if reading.tombstones == Tombstones::Drop => {
+                self.refused.count(Refused::Tombstone);
+                return None;
+            }
             value => value,
         };
         match value {
@@ -233,6 +241,7 @@ impl Filling {
                 (Column::Bools(bools), _) => bools.push(value.is_none()),
             }
         }
+        None
     }
 
     fn is_full(&self) -> bool {

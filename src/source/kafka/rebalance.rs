@@ -26,10 +26,21 @@ impl Session<'_> {
     /// Begins with partitions that were assigned.
     pub(super) fn take_over(&mut self, names: Vec<PartitionName>) -> Result<(), Closed> {
         self.outlet.meter(&REBALANCED, "assigned", Change::Add(names.len() as f64));
-        let committed = self.committed_offsets(&names);
         let mut list = TopicPartitionList::new();
+        // Without the group's offsets nothing is begun: the partitions are lost, or the program stops.
+        let (committed, names) = match self.committed_offsets(&names) {
+            Some(committed) => (committed, names),
+            None => (Vec::new(), Vec::new()),
+        };
         for name in names {
-            let Some(mut partition) = self.open(&name) else { continue };
+            let Some(mut partition) = self.open(&name) else {
+                tracing::error!(
+                    topic = name.0,
+                    partition = name.1,
+                    "the client has no queue for the partition"
+                );
+                continue;
+            };
             let committed = committed.iter().find(|(of, _)| *of == name).and_then(|(_, offset)| *offset);
             partition.committed = committed;
             let from = match committed.max(partition.posted(self.outlet)) {
@@ -59,8 +70,8 @@ impl Session<'_> {
         Some(Partition::new(name.clone(), lane, queue))
     }
 
-    /// Where the group is in these partitions, as far as it says.
-    fn committed_offsets(&mut self, names: &[PartitionName]) -> Vec<(PartitionName, Option<i64>)> {
+    /// Where the group is in these partitions; `None` if that was not to be known before they were lost.
+    fn committed_offsets(&mut self, names: &[PartitionName]) -> Option<Vec<(PartitionName, Option<i64>)>> {
         let mut asked = TopicPartitionList::new();
         names.iter().for_each(|name| add(&mut asked, name, Offset::Invalid));
         loop {
@@ -74,7 +85,7 @@ impl Session<'_> {
                     let each = answer
                         .iter()
                         .map(|each| ((each.topic().to_owned(), each.partition()), offset(each.offset())));
-                    return each.collect();
+                    return Some(each.collect());
                 }
                 Err(error) => error,
             };
@@ -82,7 +93,7 @@ impl Session<'_> {
             tracing::debug!(%error, "the group's offsets are not known; they are asked for again");
             // Without them every partition would begin anew, so there is nothing else to do.
             if self.context.shutdown.wait(Duration::from_millis(200)) || self.consumer.assignment_lost() {
-                return Vec::new();
+                return None;
             }
         }
     }
@@ -130,7 +141,12 @@ impl Session<'_> {
                     from,
                     "the next offset is not there any more"
                 );
-                self.outlet.meter(&SKIPPED, "", Change::Add((from - next).max(0) as f64));
+                let (lane, skipped) = (&partition.lane.name, (from - next).max(0));
+                let what = format!(
+                    "offset {next} of {lane} was gone; it goes on at {from}, {skipped} messages are skipped"
+                );
+                self.outlet.incident(&format!("offset {lane}"), what);
+                self.outlet.meter(&SKIPPED, "", Change::Add(skipped as f64));
                 partition.finish(self.outlet)?;
                 partition.begin_at(from, self.outlet)?;
                 // The ledger is to hold this before something else is committed.
@@ -176,7 +192,8 @@ impl Session<'_> {
     /// Tells the client that partitions which were to be given up are.
     pub(super) fn answer_revoked(&mut self, names: &[PartitionName]) {
         let mut list = TopicPartitionList::new();
-        for (topic, number) in names {
+        let assigned = self.consumer.assignment().map(|list| list.to_topic_map()).unwrap_or_default();
+        for (topic, number) in names.iter().filter(|name| assigned.contains_key(*name)) {
             list.add_partition(topic, *number);
         }
         if let Err(error) = self.consumer.incremental_unassign(&list) {

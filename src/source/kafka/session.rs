@@ -129,6 +129,13 @@ impl<'s> Session<'s> {
                 let outcome = partition.read(&mut self.messages, &self.reading, self.outlet)?;
                 progressed |= outcome.progressed;
                 waits |= outcome.waits;
+                if let Some((offset, bytes)) = outcome.too_long {
+                    let what = format!(
+                        "the message at offset {offset} of {} has {bytes} bytes, more than `max_message_bytes`",
+                        partition.lane.name
+                    );
+                    self.outlet.incident(&format!("size {}", partition.lane.name), what);
+                }
                 for (code, said) in outcome.errors {
                     self.health.error(code, &said, self.outlet);
                     if code == RDKafkaErrorCode::AutoOffsetReset {

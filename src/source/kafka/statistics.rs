@@ -64,6 +64,15 @@ impl Statistics {
         (up, known.count() - up)
     }
 
+    /// Who leads the partitions that are read, by topic and number; those without a leader are not in it.
+    pub fn leaders(&self) -> BTreeMap<(String, String), i32> {
+        let own = self.topics.iter().flat_map(|(topic, Topic { partitions })| {
+            let led = partitions.iter().filter(|(_, partition)| partition.desired && partition.leader >= 0);
+            led.map(move |(number, partition)| ((topic.clone(), number.clone()), partition.leader))
+        });
+        own.collect()
+    }
+
     /// What is wrong with the brokers that are needed, in words; `None` if nothing is.
     pub fn trouble(&self) -> Option<String> {
         if !self.brokers.values().any(|broker| broker.state == "UP") {

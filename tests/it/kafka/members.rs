@@ -19,7 +19,7 @@ pub fn events_in_all(log: &str) -> u64 {
 
 /// Waits until something holds, or panics after a minute.
 #[track_caller]
-pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let pause = Shutdown::new();
     for _ in 0..1200 {
         if holds() {

@@ -10,6 +10,9 @@ use super::cluster::{Messages, Mock, committed, group, pipeline};
 use super::members::{self, EVENTS, events_in_all, wait_until};
 use crate::program::Running;
 
+const LEADERS: &str =
+    r#"streamgauge_source_errors_total{pipeline="orders",source="kafka",reason="leader_changed"}"#;
+
 #[test]
 fn every_message_is_counted_once_with_its_own_fields() {
     let (mock, folder) = (Mock::new(3), tempfile::tempdir().unwrap());
@@ -72,6 +75,8 @@ fn tombstones_and_large_messages_are_counted_as_refused() {
         ))
     };
     assert_eq!((refused("tombstone"), refused("message_too_long")), (1.0, 1.0));
+    let (head, told) = running.get("/-/ready", "");
+    assert!(head.contains(" 200 ") && told.contains("offset 1 of orders/0 has 100 bytes"), "{told}");
     assert_eq!(running.sample(EVENTS), 1.0);
 }
 
@@ -115,6 +120,14 @@ fn errors_of_requests_lose_and_repeat_nothing() {
     messages.produce("orders", 8, 10_000);
     let running = Running::start(&[&path]);
     running.wait_for(EVENTS, 10_000.0);
+    // The client looks every two seconds.
+    let mut brokers = (1..=3).cycle();
+    wait_until("another leader is seen", || {
+        mock.cluster.partition_leader("orders", 0, brokers.next()).unwrap();
+        Shutdown::new().wait(Duration::from_secs(3));
+        running.sample(LEADERS) > 0.0
+    });
+    assert!(running.get("/-/ready", "").1.contains("leads orders/0 now"));
     let leader = [Error::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 3];
     mock.cluster.request_errors(RDKafkaApiKey::Fetch, &leader);
     messages.produce("orders", 8, 10_000);

@@ -166,6 +166,7 @@ fn what_was_deleted_before_it_was_read_is_counted_as_skipped() {
     running.wait_for(EVENTS, 200.0);
     let skipped = r#"streamgauge_kafka_skipped_messages_total{pipeline="orders",source="kafka"}"#;
     assert_eq!(running.sample(skipped), 300.0);
+    assert!(ready(&running).1.contains("300 messages are skipped"));
     wait_until("all is committed", || {
         committed(&broker.plaintext, &group(folder.path()), "deleted", 1) == 600
     });
