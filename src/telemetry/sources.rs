@@ -119,8 +119,9 @@ impl Sources {
     pub fn incident(&self, pipeline: usize, of: &str, what: String, now: Duration) {
         let mut state = self.state();
         state.incidents.retain(|_, (_, at)| *at + KEPT > now);
-        if state.incidents.len() < MAX_INCIDENTS {
-            state.incidents.insert((pipeline, of.to_owned()), (what, now));
+        let key = (pipeline, of.to_owned());
+        if state.incidents.len() < MAX_INCIDENTS || state.incidents.contains_key(&key) {
+            state.incidents.insert(key, (what, now));
         }
     }
 

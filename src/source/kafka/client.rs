@@ -69,9 +69,9 @@ impl ClientContext for Ears {
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
             | RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "librdkafka"),
+            | RDKafkaLogLevel::Warning => tracing::warn!(facility, said = message, "librdkafka says"),
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, message, "librdkafka");
+                tracing::debug!(facility, said = message, "librdkafka says");
             }
         }
     }

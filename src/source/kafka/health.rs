@@ -48,7 +48,7 @@ static BROKERS: Meter = Meter {
 pub static METERS: &[&Meter] = &[&REBALANCED, &COMMITS, &SKIPPED, &BROKERS];
 
 /// How long the cluster may take to answer what it knows of a topic.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is wrong now.
 #[derive(Default)]
@@ -111,8 +111,8 @@ impl Health {
                 if reason != "broker_unreachable" {
                     outlet.trouble("brokers", Some(told.clone()));
                 }
-                // That all are down says less than why one of them is.
-                if code != RDKafkaErrorCode::AllBrokersDown || self.connection.is_none() {
+                // That all are down, or how many, says less than why one of them is.
+                if code != RDKafkaErrorCode::AllBrokersDown {
                     self.connection = Some(told);
                 }
             }
@@ -164,9 +164,7 @@ impl Health {
             outlet.trouble("topics", wrong);
         }
     }
-}
 
-impl Health {
     /// Tells which partitions have another leader; librdkafka follows by itself.
     fn follow_leaders(&mut self, statistics: &Statistics, outlet: &mut dyn Outlet) {
         let leaders = statistics.leaders();

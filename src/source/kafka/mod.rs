@@ -49,11 +49,11 @@ impl Written for Options {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let claim = |topic: &String| Claim {
-            what: format!("topic `{topic}` in group `{}`", self.group),
-            or_else: ", or give each a group of its own",
-        };
-        self.topics.iter().map(claim).collect()
+        // Members of a group share its topics, whatever each of them names.
+        let mut brokers: Vec<_> = self.brokers.iter().map(String::as_str).collect();
+        brokers.sort_unstable();
+        let what = format!("group `{}` at {}", self.group, brokers.join(", "));
+        vec![Claim { what, or_else: ", or give each a group of its own" }]
     }
 
     fn describe(&self) -> String {

@@ -93,6 +93,8 @@ pub enum Tombstones {
 /// The source as configured.
 #[derive(Clone)]
 pub struct Options {
+    /// Some of the cluster's brokers.
+    pub brokers: Vec<String>,
     /// The topics, those that begin with `^` as patterns.
     pub topics: Vec<String>,
     /// The consumer group.
@@ -137,7 +139,8 @@ pub fn read(node: &Node, faults: &mut Faults) -> Option<Options> {
         None => Some(Vec::new()),
     };
     let (brokers, group) = (brokers?, group?.text.clone());
-    let mut client = client(&brokers, &group, protocol?);
+    let new_protocol = protocol?;
+    let mut client = client(&brokers, &group, new_protocol);
     for (name, value) in security?.into_iter().chain(properties?) {
         client.set(name, value);
     }
@@ -146,7 +149,8 @@ pub fn read(node: &Node, faults: &mut Faults) -> Option<Options> {
         check_together(&client, written, faults)?;
     }
     Some(Options {
-        topics,
+        brokers,
+        topics: if new_protocol { topics.into_iter().map(whole).collect() } else { topics },
         group,
         start_at: start_at?,
         tombstones: tombstones?,
@@ -272,6 +276,13 @@ fn topic(text: &Text, faults: &mut Faults) -> bool {
     false
 }
 
+/// A pattern as the brokers of the new protocol want it, which compare it with whole names: it goes on as it likes unless
+/// it says where it ends.
+fn whole(topic: String) -> String {
+    let ends = topic.ends_with('$') && !topic.ends_with("\\$");
+    if topic.starts_with('^') && !ends { format!("{topic}.*") } else { topic }
+}
+
 /// Constructs that the patterns of librdkafka and of the brokers do not have, so that they would silently match nothing.
 fn pattern(text: &Text, faults: &mut Faults) -> bool {
     if let Err((at, problem)) = raw::regex::parse(&text.text) {
@@ -333,6 +344,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("ssl.certificate.location", SECURITY),
     ("ssl.key.location", SECURITY),
     ("ssl.key.password", SECURITY),
+    ("test.mock.num.brokers", "it would take the place of `brokers`"),
     ("statistics.interval.ms", "statistics are what lag and the state of the brokers come from"),
 ];
 

@@ -75,7 +75,8 @@ impl ConsumerBell {
 
 /// The messages of one partition that were fetched and not taken yet.
 ///
-/// It must be dropped before its consumer is.
+/// It must be dropped before its consumer is. There is one at a time for a partition: the drop of another would silence
+/// the bell of this one.
 pub struct PartitionQueue(Queue);
 
 impl PartitionQueue {

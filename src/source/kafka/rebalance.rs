@@ -22,42 +22,48 @@ use crate::telemetry::{Change, Lag};
 /// How long the cluster may take to answer where a partition begins and ends, or where the group is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long to wait before the cluster is asked again.
+const PAUSE: Duration = Duration::from_millis(200);
+
 impl Session<'_> {
     /// Begins with partitions that were assigned.
     pub(super) fn take_over(&mut self, names: Vec<PartitionName>) -> Result<(), Closed> {
         self.outlet.meter(&REBALANCED, "assigned", Change::Add(names.len() as f64));
+        tracing::info!(group = self.options.group, partitions = ?names, "partitions were assigned");
         let mut list = TopicPartitionList::new();
-        // Without the group's offsets nothing is begun: the partitions are lost, or the program stops.
-        let (committed, names) = match self.committed_offsets(&names) {
-            Some(committed) => (committed, names),
-            None => (Vec::new(), Vec::new()),
-        };
-        for name in names {
-            let Some(mut partition) = self.open(&name) else {
-                tracing::error!(
-                    topic = name.0,
-                    partition = name.1,
-                    "the client has no queue for the partition"
-                );
-                continue;
-            };
-            let committed = committed.iter().find(|(of, _)| *of == name).and_then(|(_, offset)| *offset);
-            partition.committed = committed;
-            let from = match committed.max(partition.posted(self.outlet)) {
-                Some(known) => {
-                    partition.go_on_at(known);
-                    Offset::Offset(known)
-                }
-                None => self.first(&mut partition)?,
-            };
-            add(&mut list, &name, from);
-            self.partitions.insert(name, partition);
+        // What cannot be begun, because it is lost or the program stops, is left out.
+        let committed = self.committed_offsets(&names).unwrap_or_default();
+        for (name, committed) in committed {
+            if let Some(from) = self.begin(&name, committed)? {
+                add(&mut list, &name, from);
+            }
         }
         if let Err(error) = self.consumer.incremental_assign(&list) {
             self.outlet.error("rebalance");
             tracing::warn!(%error, "partitions could not be taken over");
         }
         Ok(())
+    }
+
+    /// Opens a partition, and says where it is read from; `None` if that could not be found out.
+    fn begin(&mut self, name: &PartitionName, committed: Option<i64>) -> Result<Option<Offset>, Closed> {
+        let Some(mut partition) = self.open(name) else {
+            tracing::error!(topic = name.0, partition = name.1, "the client has no queue for the partition");
+            return Ok(None);
+        };
+        partition.committed = committed;
+        let from = match committed.max(partition.posted(self.outlet)) {
+            Some(known) => {
+                partition.go_on_at(known);
+                Some(Offset::Offset(known))
+            }
+            None => self.first(&mut partition)?,
+        };
+        match from {
+            Some(_) => drop(self.partitions.insert(name.clone(), partition)),
+            None => self.outlet.lag(&partition.lane, None),
+        }
+        Ok(from)
     }
 
     fn open(&mut self, name: &PartitionName) -> Option<Partition> {
@@ -74,46 +80,56 @@ impl Session<'_> {
     fn committed_offsets(&mut self, names: &[PartitionName]) -> Option<Vec<(PartitionName, Option<i64>)>> {
         let mut asked = TopicPartitionList::new();
         names.iter().for_each(|name| add(&mut asked, name, Offset::Invalid));
-        loop {
-            let error = match self.consumer.committed_offsets(asked.clone(), PATIENCE) {
-                Ok(answer) => {
-                    let offset = |offset| match offset {
-                        Offset::Offset(offset) => Some(offset),
-                        _ => None,
-                    };
-                    let answer = answer.elements();
-                    let each = answer
-                        .iter()
-                        .map(|each| ((each.topic().to_owned(), each.partition()), offset(each.offset())));
-                    return Some(each.collect());
-                }
-                Err(error) => error,
-            };
-            self.outlet.error("group_offsets");
-            tracing::debug!(%error, "the group's offsets are not known; they are asked for again");
-            // Without them every partition would begin anew, so there is nothing else to do.
-            if self.context.shutdown.wait(Duration::from_millis(200)) || self.consumer.assignment_lost() {
-                return None;
-            }
-        }
+        self.insist("group_offsets", |session| {
+            let answer = session.consumer.committed_offsets(asked.clone(), PATIENCE)?;
+            let each = answer.elements().into_iter().map(|each| {
+                // An answer may be right as a whole and say of one partition that it is not known now.
+                each.error()?;
+                let offset = match each.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                };
+                Ok(((each.topic().to_owned(), each.partition()), offset))
+            });
+            each.collect()
+        })
     }
 
-    /// Where to begin in a partition of which neither group nor ledger knows anything.
-    fn first(&mut self, partition: &mut Partition) -> Result<Offset, Closed> {
+    /// Asks the cluster until it answers, as without the answer messages would be counted twice or not at all. `None` if
+    /// the partitions were lost meanwhile, or the program stops.
+    fn insist<T>(&mut self, reason: &'static str, ask: impl Fn(&Self) -> Result<T, KafkaError>) -> Option<T> {
+        let answer = loop {
+            match ask(self) {
+                Ok(answer) => break Some(answer),
+                Err(error) => {
+                    self.outlet.error(reason);
+                    self.outlet.trouble("start", Some(format!("it is not known where to begin: {error}")));
+                    tracing::debug!(%error, reason, "the cluster is asked again");
+                }
+            }
+            // The member has to be heard of, or it is thrown out of its group.
+            self.keep_alive();
+            if self.context.shutdown.wait(PAUSE) || self.consumer.assignment_lost() {
+                break None;
+            }
+        };
+        self.outlet.trouble("start", None);
+        answer
+    }
+
+    /// Where to begin in a partition of which neither group nor ledger knows anything; `None` if that was not to be
+    /// found out.
+    fn first(&mut self, partition: &mut Partition) -> Result<Option<Offset>, Closed> {
         match self.options.start_at {
-            StartAt::Beginning => Ok(Offset::Beginning),
+            StartAt::Beginning => Ok(Some(Offset::Beginning)),
             // The end of now is made the partition's position, so that whoever reads it next goes on from here, also if
             // nothing comes meanwhile.
-            StartAt::End => match self.bounds(&partition.name) {
-                Ok((_, end)) => {
-                    partition.begin_at(end, self.outlet)?;
-                    Ok(Offset::Offset(end))
-                }
-                Err(_) => {
-                    self.outlet.error("partition_bounds");
-                    Ok(Offset::End)
-                }
-            },
+            StartAt::End => {
+                let bounds = self.insist("partition_bounds", |session| session.bounds(&partition.name));
+                let Some((_, end)) = bounds else { return Ok(None) };
+                partition.begin_at(end, self.outlet)?;
+                Ok(Some(Offset::Offset(end)))
+            }
         }
     }
 
@@ -134,17 +150,20 @@ impl Session<'_> {
                     StartAt::Beginning => first,
                     StartAt::End => end,
                 };
-                tracing::warn!(
-                    topic = name.0,
-                    partition = name.1,
-                    next,
-                    from,
-                    "the next offset is not there any more"
-                );
                 let (lane, skipped) = (&partition.lane.name, (from - next).max(0));
                 let what = format!(
                     "offset {next} of {lane} was gone; it goes on at {from}, {skipped} messages are skipped"
                 );
+                match skipped {
+                    0 => tracing::warn!(lane, next, from, "the next offset is not there"),
+                    _ => tracing::error!(
+                        lane,
+                        next,
+                        from,
+                        skipped,
+                        "messages were deleted before they were read"
+                    ),
+                }
                 self.outlet.incident(&format!("offset {lane}"), what);
                 self.outlet.meter(&SKIPPED, "", Change::Add(skipped as f64));
                 partition.finish(self.outlet)?;
@@ -153,11 +172,12 @@ impl Session<'_> {
                 self.outlet.settle()?;
                 Offset::Offset(from)
             }
-            (Ok(_), None) => self.first(&mut partition)?,
+            (Ok(_), None) => self.first(&mut partition)?.unwrap_or(Offset::Stored),
             // The client says once more that it does not know where to go on, and this is tried again.
             (Err(_), Some(next)) => Offset::Offset(next),
             (Err(_), None) => Offset::Stored,
         };
+        self.context.shutdown.wait(PAUSE);
         let mut list = TopicPartitionList::new();
         add(&mut list, name, from);
         let again = self.consumer.incremental_unassign(&list);
@@ -172,6 +192,7 @@ impl Session<'_> {
     /// Finishes partitions: what was read of them is posted and committed, and no more is read.
     pub(super) fn hand_on(&mut self, names: &[PartitionName]) -> Result<(), Closed> {
         let is_lost = self.consumer.assignment_lost();
+        tracing::info!(group = self.options.group, partitions = ?names, is_lost, "partitions are given up");
         let event = if is_lost { "lost" } else { "given_up" };
         self.outlet.meter(&REBALANCED, event, Change::Add(names.len() as f64));
         let own = self.partitions.iter_mut().filter(|(name, _)| names.contains(name));

@@ -28,6 +28,9 @@ const RETRY: Duration = Duration::from_millis(2);
 /// How long a commit may take before partitions are given up without it.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The time between two tries of such a commit.
+const COMMIT_PAUSE: Duration = Duration::from_millis(100);
+
 /// How many messages are taken at once.
 const MESSAGES: usize = 1024;
 
@@ -53,6 +56,8 @@ pub struct Session<'s> {
     /// Commits of which the end was not heard yet.
     commits: usize,
     commit_at: Duration,
+    /// What the client cannot go on for, heard while something else was waited for.
+    fatal: Option<String>,
     commit_queue: CommitQueue,
     /// Rung by librdkafka when there is something to do.
     pub(super) bell: Arc<OwnedFd>,
@@ -93,6 +98,7 @@ impl<'s> Session<'s> {
             reading: Reading::new(options, &context.columns),
             commits: 0,
             commit_at: Duration::ZERO,
+            fatal: None,
             commit_queue,
             bell,
             stop_bell,
@@ -110,7 +116,7 @@ impl<'s> Session<'s> {
         let names: Vec<_> = self.partitions.keys().cloned().collect();
         // `Closed` means that nothing more can be posted; what is posted is committed all the same.
         self.hand_on(&names).ok();
-        for of in ["brokers", "topics", "group"] {
+        for of in ["brokers", "topics", "group", "start"] {
             self.outlet.trouble(of, None);
         }
         self.consumer.context().close();
@@ -164,7 +170,7 @@ impl<'s> Session<'s> {
         self.hear_commits();
         loop {
             // The client calls back for one thing at a time, and says nothing of it.
-            if let Some(problem) = self.poll() {
+            if let Some(problem) = self.fatal.take().or_else(|| self.poll()) {
                 return Ok(Some(problem));
             }
             let Some(said) = self.consumer.context().next() else { return Ok(None) };
@@ -190,6 +196,12 @@ impl<'s> Session<'s> {
             Err(KafkaError::MessageConsumptionFatal(code)) => Some(code.to_string()),
             Err(_) | Ok(_) => None,
         }
+    }
+
+    /// Shows the group that the member is there; what is said meanwhile is heard later.
+    pub(super) fn keep_alive(&mut self) {
+        let fatal = self.poll();
+        self.fatal = self.fatal.take().or(fatal);
     }
 
     /// Waits until there is something to do or the program stops, at most for so long.
@@ -258,26 +270,36 @@ impl<'s> Session<'s> {
     /// Commits what is posted of these partitions, and waits until it is done: again where it fails, as it may in
     /// the midst of a rebalance.
     pub(super) fn commit_and_wait(&mut self, of: &[PartitionName]) {
-        let start = self.context.clock.monotonic();
+        let end = self.context.clock.monotonic() + COMMIT_PATIENCE;
+        let mut again = Duration::ZERO;
         loop {
-            let before = self.commits;
-            self.commit_posted(Some(of));
-            if self.commits == before && before == 0 {
+            self.hear_commits();
+            let own = self.partitions.values().filter(|partition| of.contains(&partition.name));
+            let left: Vec<_> = own.filter(|partition| partition.to_commit(self.outlet).is_some()).collect();
+            if left.is_empty() {
                 return;
             }
-            while self.commits > 0 {
-                if self.context.clock.monotonic() - start > COMMIT_PATIENCE {
-                    return;
+            if self.context.clock.monotonic() >= end || self.consumer.assignment_lost() {
+                for partition in left {
+                    let (lane, committed) = (&partition.lane.name, partition.committed);
+                    let posted = partition.to_commit(self.outlet);
+                    tracing::error!(
+                        lane,
+                        posted,
+                        committed,
+                        "not committed: what lies between is counted again"
+                    );
                 }
-                self.clear_bell();
-                self.hear_commits();
-                if self.commits > 0 {
-                    self.wait_for_bell(RETRY * 10);
-                }
-            }
-            if self.consumer.assignment_lost() {
                 return;
             }
+            let now = self.context.clock.monotonic();
+            if self.commits == 0 && now >= again {
+                self.commit_posted(Some(of));
+                // A cluster that refuses is not asked again at once.
+                again = now + COMMIT_PAUSE;
+            }
+            self.wait_for_bell(COMMIT_PAUSE);
+            self.clear_bell();
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The shape is that of `STATISTICS.md` in librdkafka.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -76,8 +76,11 @@ impl Statistics {
     /// What is wrong with the brokers that are needed, in words; `None` if nothing is.
     pub fn trouble(&self) -> Option<String> {
         if !self.brokers.values().any(|broker| broker.state == "UP") {
-            let names: Vec<_> = self.brokers.keys().map(String::as_str).collect();
-            return Some(format!("no broker can be reached ({})", names.join(", ")));
+            // The client has names of its own for what it was told first, and for whoever coordinates the group.
+            let names = self.brokers.keys().filter(|name| *name != "GroupCoordinator");
+            let addresses: BTreeSet<_> = names.filter_map(|name| name.split('/').next()).collect();
+            let addresses: Vec<_> = addresses.into_iter().collect();
+            return Some(format!("no broker can be reached ({})", addresses.join(", ")));
         }
         let own = self.topics.iter().flat_map(|(topic, Topic { partitions })| {
             let own = partitions.iter().filter(|(_, partition)| partition.desired);

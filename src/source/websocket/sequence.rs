@@ -62,7 +62,10 @@ impl Sequence {
         let Some(number) = number else { return };
         match self.last.replace(number) {
             Some(last) if number <= last => self.found.resets += 1,
-            Some(last) => self.found.missed += number.abs_diff(last) - 1,
+            Some(last) => {
+                let missed = number.abs_diff(last) - 1;
+                self.found.missed = self.found.missed.saturating_add(missed);
+            }
             None => {}
         }
     }

@@ -180,6 +180,50 @@ fn offsets_are_committed_only_once_what_was_read_is_posted() {
 }
 
 #[test]
+fn commits_that_fail_are_tried_again_with_pauses_and_given_up_with_a_word() {
+    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
+    let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders]");
+    Messages::to(&mock.brokers(), "none").produce("orders", 8, 800);
+    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE; 1000];
+    mock.cluster.request_errors(RDKafkaApiKey::OffsetCommit, &refused);
+    let running = Running::start(&[&path]);
+    running.wait_for(EVENTS, 800.0);
+    let (status, log) = running.terminate();
+    assert!(status.success(), "{log}");
+    assert_eq!(log.lines().filter(|line| line.contains("is counted again")).count(), 8, "{log}");
+    // Of the 1,000 errors most are left: it was no storm.
+    mock.cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
+    let lines = log.lines().filter(|line| line.contains("COMMITFAIL")).count();
+    assert!((1..100).contains(&lines), "{lines} commits were refused");
+}
+
+#[test]
+fn nothing_is_begun_before_the_offsets_of_the_group_are_known() {
+    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
+    let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders], start_at: end");
+    let mut messages = Messages::to(&mock.brokers(), "none");
+    messages.produce("orders", 8, 80);
+    let running = Running::start(&[&path]);
+    let group = group(folder.path());
+    wait_until("the ends are committed", || committed(&mock.brokers(), &group, "orders", 8) == 80);
+    running.terminate();
+    messages.produce("orders", 8, 800);
+    let denied = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; 200];
+    mock.cluster.request_errors(RDKafkaApiKey::OffsetFetch, &denied);
+    let running = Running::start(&[&path]);
+    wait_until("it says what is wrong", || running.get("/-/ready", "").1.contains("where to begin"));
+    assert_eq!(running.sample(EVENTS), 0.0);
+    // One that stops meanwhile has not committed the end.
+    let (_, log) = running.terminate();
+    assert_eq!(events_in_all(&log), 0);
+    mock.cluster.clear_request_errors(RDKafkaApiKey::OffsetFetch);
+    assert_eq!(committed(&mock.brokers(), &group, "orders", 8), 80);
+    let running = Running::start(&[&path]);
+    running.wait_for(EVENTS, 800.0);
+    assert!(running.get("/-/ready", "").0.contains(" 200 "));
+}
+
+#[test]
 fn a_restart_goes_on_where_the_last_one_stopped() {
     let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
     let path = pipeline(folder.path(), &mock.brokers(), "topics: [orders], start_at: end");

@@ -81,6 +81,23 @@ fn topics_that_come_late_are_found_by_name_and_by_pattern() {
 }
 
 #[test]
+fn a_pattern_matches_the_beginning_of_names_by_both_protocols() {
+    let Some(broker) = shared() else { return };
+    for topic in ["pattern-a", "pattern-ab", "pattern-b"] {
+        broker.create_topic(topic, 1);
+        Messages::to(&broker.plaintext, "none").produce(topic, 1, 10);
+    }
+    for protocol in ["classic", "consumer"] {
+        for (pattern, matched) in [("^pattern-a", 20.0), ("^pattern-a$", 10.0)] {
+            let folder = tempfile::tempdir().unwrap();
+            let options = format!("topics: '{pattern}', protocol: {protocol}");
+            let running = Running::start(&[&pipeline(folder.path(), &broker.plaintext, &options)]);
+            running.wait_for(EVENTS, matched);
+        }
+    }
+}
+
+#[test]
 fn every_codec_is_read() {
     let Some(broker) = shared() else { return };
     let folder = tempfile::tempdir().unwrap();
