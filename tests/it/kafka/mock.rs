@@ -186,15 +186,13 @@ fn commits_that_fail_are_tried_again_with_pauses_and_given_up_with_a_word() {
     Messages::to(&mock.brokers(), "none").produce("orders", 8, 800);
     let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE; 1000];
     mock.cluster.request_errors(RDKafkaApiKey::OffsetCommit, &refused);
-    let running = Running::start(&[&path]);
+    let running = Running::start(&[&path, "--log.level", "debug"]);
     running.wait_for(EVENTS, 800.0);
     let (status, log) = running.terminate();
     assert!(status.success(), "{log}");
     assert_eq!(log.lines().filter(|line| line.contains("is counted again")).count(), 8, "{log}");
-    // Of the 1,000 errors most are left: it was no storm.
-    mock.cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
-    let lines = log.lines().filter(|line| line.contains("COMMITFAIL")).count();
-    assert!((1..100).contains(&lines), "{lines} commits were refused");
+    let tries = log.lines().filter(|line| line.contains("offsets were not committed")).count();
+    assert!((10..100).contains(&tries), "{tries} commits were refused");
 }
 
 #[test]
