@@ -36,8 +36,8 @@ class Job:
     title: str
     input: str
     tools: list
-    # What the fastest known way to do this, as a program of its own, does in a second, in millions of records. It was measured
-    # when the targets were set, on another machine with two cores of the same size.
+    # What the fastest known way to do this, as a program of its own, does in a second, in millions of records. It was
+    # measured when the targets were set, on one core of a machine with two, and is not measured here.
     limit: float = 0.0
     limit_is: str = ""
     target: str = ""
@@ -110,8 +110,13 @@ def command(job, tool, path):
     return [STREAMGAUGE, "--log.level", "error", "replay", str(JOBS / f"{tool}.yaml"), "--input", path]
 
 
-def shown(job, tool):
-    return f"streamgauge {tool}" if (JOBS / f"{tool}.yaml").exists() else tool
+def is_ours(tool):
+    """Whether a tool is streamgauge with the pipeline of that name."""
+    return (JOBS / f"{tool}.yaml").exists()
+
+
+def shown(tool):
+    return f"streamgauge {tool}" if is_ours(tool) else tool
 
 
 def environment(path):
@@ -148,7 +153,7 @@ def samples(text, names=None):
     return found
 
 
-def check(tool, printed, expected, is_ours):
+def check(tool, printed, expected):
     """Ends the program where an answer is wrong. Percentiles are approximate, and only ours."""
     quantiles = {sample: value for sample, value in expected.items() if "quantile=" in sample}
     exact = {sample: value for sample, value in expected.items() if sample not in quantiles}
@@ -156,7 +161,7 @@ def check(tool, printed, expected, is_ours):
     wrong = [sample for sample in got if sample not in expected]
     wrong += [sample for sample, value in exact.items()
               if not math.isclose(got.get(sample, math.nan), value, rel_tol=1e-9, abs_tol=1e-3)]
-    if is_ours:
+    if is_ours(tool):
         wrong += [sample for sample, value in quantiles.items()
                   if not math.isclose(got.get(sample, math.nan), value, rel_tol=0.02, abs_tol=0.001)]
     if wrong:
@@ -188,9 +193,8 @@ class Comparison:
         return samples((self.folder / f"{tool}.expected").read_text())
 
     def chosen(self, job):
-        """The tools of a job, with ours in any case, which others are compared with."""
-        return [tool for tool in job.tools if tool == job.tools[0] or not self.tools or tool.split()[0] in self.tools
-                or "streamgauge" in self.tools and (JOBS / f"{tool}.yaml").exists()]
+        """The tools of a job: ours, and the peers that are wanted."""
+        return [tool for tool in job.tools if is_ours(tool) or not self.tools or tool.split()[0] in self.tools]
 
     def measure(self, job):
         """What each tool took; or why it could not run, as a text."""
@@ -201,7 +205,7 @@ class Comparison:
                 commands[tool], taken[tool] = command(job, tool, path), Runs()
             except Missing as why:
                 taken[tool] = str(why)
-        expected = {tool: self.expected(tool if (JOBS / f"{tool}.yaml").exists() else job.tools[0]) for tool in commands}
+        expected = {tool: self.expected(tool if is_ours(tool) else job.tools[0]) for tool in commands}
         # The first round is to warm up: it brings the input into memory.
         for at in range(self.rounds + 1):
             for tool, arguments in commands.items():
@@ -219,7 +223,7 @@ class Comparison:
         elif tool == "grep -c":
             check_number(tool, printed, sum(self.expected("words").values()))
         else:
-            check(tool, printed, expected, (JOBS / f"{tool}.yaml").exists())
+            check(tool, printed, expected)
 
     def compare(self, job):
         lines, taken = self.lines(job.input), self.measure(job)
@@ -233,14 +237,15 @@ class Comparison:
                 print(f"{tool:30} missing: {runs}")
                 continue
             its, its_processor = statistics.median(runs.wall), statistics.median(runs.processor)
-            print(f"{shown(job, tool):30} {lines / its / 1e6:8.3f} {its:8.3f} {its_processor:8.3f} "
+            print(f"{shown(tool):30} {lines / its / 1e6:8.3f} {its:8.3f} {its_processor:8.3f} "
                   f"{statistics.median(runs.peak_kib) / 1024:9.1f} {its / wall:8.2f} {its_processor / processor:8.2f}")
         if job.limit:
             limit = lines / job.limit / 1e6
             print(f"{'limit: ' + job.limit_is:30.30} {job.limit:8.3f} {limit:8.3f} {'':8} {'':9} {limit / wall:8.2f}")
         if job.key == "J4h":
             series = len(self.expected("customers"))
-            print(f"{series} series: {statistics.median(ours.peak_kib) * 1024 / series:.0f} B of resident memory each, at most")
+            each = statistics.median(ours.peak_kib) * 1024 / series
+            print(f"{series} series: {each:.0f} B of resident memory each, all of the program's among them")
         print(f"target: {job.target}")
 
 
@@ -386,11 +391,11 @@ class Scrape:
             with server:
                 resident = server.resident() / len(self.expected)
                 answer, _, _ = server.get("/metrics")
-                check(tool, body(answer), self.expected, True)
+                check(tool, body(answer), self.expected)
                 taken = [server.get("/metrics")[1:] for _ in range(self.of.rounds)]
             first, whole = (statistics.median(times) * 1000 for times in zip(*taken))
             ours = ours or whole
-            print(f"{shown(SCRAPE, tool):30} {first:9.1f} {whole:9.1f} {len(answer) / 1e6:7.1f} {resident:9.0f} "
+            print(f"{shown(tool):30} {first:9.1f} {whole:9.1f} {len(answer) / 1e6:7.1f} {resident:9.0f} "
                   f"{whole / ours:8.2f}")
         print(f"target: {SCRAPE.target}")
 
@@ -410,7 +415,8 @@ def compare_lanes(of):
     print(f"\n{LANES.key}: {LANES.title} ({LANES.input}: {lines[1]} records each)")
     rates = {workers: lines[workers] / statistics.median(times) / 1e6 for workers, times in wall.items()}
     for workers, rate in rates.items():
-        print(f"{f'{workers} of each':30} {rate:8.3f} M/s {statistics.median(wall[workers]):8.3f} s {rate / rates[1]:8.2f} x")
+        seconds = statistics.median(wall[workers])
+        print(f"{f'{workers} of each':30} {rate:8.3f} M/s {seconds:8.3f} s {rate / rates[1]:8.2f} x")
     print(f"target: {LANES.target}")
 
 
@@ -423,6 +429,8 @@ def arguments():
     given = parser.parse_args()
     if unknown := set(given.jobs) - set(KEYS):
         parser.error(f"there is no job {', '.join(sorted(unknown))}: the jobs are {', '.join(KEYS)}")
+    if given.rounds < 1:
+        parser.error("there is at least one round")
     return given
 
 
@@ -434,7 +442,7 @@ def main():
         subprocess.run(["cargo", "bench", "--locked", "--quiet", "--bench", "inputs", "--", str(folder), str(given.scale)],
                        cwd=ROOT, check=True)
     comparison = Comparison(folder, given.rounds, [tool for tool in given.tools.split(",") if tool])
-    print(f"medians of {given.rounds} rounds, scale {given.scale:g}; `x` is a multiple of what the first line took", flush=True)
+    print(f"medians of {given.rounds} rounds, scale {given.scale:g}; x: a multiple of what the first line took", flush=True)
     wanted = given.jobs or KEYS
     for job in COMPARED:
         if job.key in wanted:
