@@ -74,7 +74,7 @@ def main():
     if update:
         BASELINE.write_text(HEAD + "".join(f"{job} {number:.1f}\n" for job, number in counted.items()))
     if off:
-        sys.exit(f"{', '.join(off)}: off the baseline by more than {TOLERANCE:.0%}. If that is meant, fewer as well as more: "
+        sys.exit(f"{', '.join(off)}: off the baseline by more than {TOLERANCE:.0%}. If that is meant, "
                  "benches/instructions.sh --update, and say why in the commit")
 
 
