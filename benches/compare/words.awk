@@ -1,0 +1,2 @@
+/ERROR/ { count++ }
+END { print "errors_total", count + 0 }
