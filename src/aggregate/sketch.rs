@@ -190,7 +190,8 @@ impl Buckets {
         own_last.max(last) - own_first.min(first) < MAX_BUCKETS
     }
 
-    /// Makes room for the bucket `name`, and some more on its side.
+    /// Makes room for the bucket `name`, and some more on its side; never for more than there may be, as whatever finds
+    /// room is not asked whether it fits.
     fn grow(&mut self, name: i64) {
         if self.total == 0 {
             self.counts.clear();
@@ -201,11 +202,12 @@ impl Buckets {
             self.first = name - STEP / 2;
             self.counts.resize(STEP as usize, 0);
         } else if name < self.first {
-            let more = (self.first - name + STEP / 2) as usize;
+            let room = MAX_BUCKETS - self.counts.len() as i64;
+            let more = (self.first - name + STEP / 2).min(room) as usize;
             self.counts.splice(0..0, std::iter::repeat_n(0, more));
             self.first -= more as i64;
         } else {
-            self.counts.resize((name - self.first + STEP / 2) as usize, 0);
+            self.counts.resize((name - self.first + STEP / 2).min(MAX_BUCKETS) as usize, 0);
         }
     }
 
@@ -354,6 +356,20 @@ mod tests {
         assert_eq!(sketch, Sketch::default());
         sketch.record(2.0);
         assert_eq!(sketch, super::tests::sketch(&[2.0]));
+    }
+
+    #[test]
+    fn room_for_more_buckets_is_not_room_for_too_many() {
+        let bucket = |name: i64| f64::from_bits((name as u64) << DROPPED_BITS);
+        // The second is the last that fits beside the first; a third is just behind it, or before the first.
+        for (first, last, third) in [(40_000, 42_047, 42_048), (42_047, 40_000, 39_999)] {
+            let together = sketch(&[bucket(first), bucket(last), bucket(third)]);
+            assert_eq!(together.coarseness, 1);
+            let mut merged = sketch(&[bucket(first), bucket(last)]);
+            assert_eq!(merged.coarseness, 0);
+            merged.merge(&sketch(&[bucket(third)]));
+            assert_eq!(merged, together);
+        }
     }
 
     proptest! {
