@@ -158,15 +158,12 @@ impl<'s> Feed<'s> {
     fn connected(&mut self, connection: Connection) {
         self.count_gap();
         self.gap = None;
+        self.said = None;
         self.link = Some(Link::new(connection, self.shared.options(), self.shared.clock.monotonic()));
         self.shared.show(&self.lane, true);
         self.shared.count(&meters::CONNECTS, "", 1.0);
         self.shared.outlet.borrow_mut().trouble(&self.lane.name, None);
-        match self.said {
-            // A server that takes a connection and ends it at once is not to fill the log.
-            Some(_) => tracing::debug!(url = self.lane.name, "connected again"),
-            None => tracing::info!(url = self.lane.name, "connected"),
-        }
+        tracing::info!(url = self.lane.name, "connected");
     }
 
     /// Hands over messages until the connection is lost: why, and since when nothing comes.
@@ -200,7 +197,6 @@ impl<'s> Feed<'s> {
         let is_lasting = lasted >= self.shared.options().reconnect.1;
         if is_lasting {
             self.backoff.succeeded();
-            self.said = None;
         }
         self.shared.show(&self.lane, false);
         if failure.cause == causes::MESSAGE_TOO_LONG {
