@@ -14,6 +14,7 @@ pub mod place; // where things stand
 pub mod quantity; // `1h30m`, `64KiB`
 pub mod read; // nodes → texts, numbers, lists
 pub mod regex; // a text → a regular expression
+pub mod required; // a regular expression → literals of its matches
 mod render; // faults as a terminal shows them
 mod source; // from the parser's spans to places
 mod syntax; // the parser's errors in our words

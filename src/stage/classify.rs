@@ -22,8 +22,7 @@ use bumpalo::Bump;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::{Input, MatchKind, PatternSet};
-use regex_syntax::hir::literal::Extractor;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::Hir;
 
 use super::field::{FIELD, REQUIRED_INTO, Way};
 use super::otherwise::{OTHERWISE, Otherwise};
@@ -37,6 +36,7 @@ use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::{Node, NodeKind};
 use crate::raw::place::Text;
 use crate::raw::regex;
+use crate::raw::required::Required;
 
 pub(super) static KIND: Kind = Kind {
     name: "classify",
@@ -96,43 +96,6 @@ struct Rule {
     name: Box<[u8]>,
     regex: Regex,
     hir: Hir,
-}
-
-/// The literals that a text must have one of for a rule to match.
-struct Required {
-    literals: Vec<Vec<u8>>,
-    /// Whether having one is enough.
-    exact: bool,
-}
-
-impl Required {
-    /// Shorter literals are in too many texts to tell them apart.
-    const MIN_LEN: usize = 2;
-    /// A literal this long is as good as any longer one.
-    const GOOD_LEN: usize = 8;
-    /// The most parts of a regex at which its literals are looked for.
-    const MAX_PARTS: usize = 32;
-
-    /// The best literals of a regex: those at its start, or at the start of one of the parts it is joined of.
-    fn of(hir: &Hir) -> Option<Required> {
-        let parts = match hir.kind() {
-            HirKind::Concat(parts) => parts.as_slice(),
-            HirKind::Capture(capture) => return Required::of(&capture.sub),
-            _ => std::slice::from_ref(hir),
-        };
-        let found = (0..parts.len().min(Self::MAX_PARTS)).filter_map(|start| {
-            let seq = Extractor::new().extract(&Hir::concat(parts[start..].to_vec()));
-            let literals = seq.literals()?;
-            // What is left between anchors and `\b` would not be enough.
-            let exact = start == 0 && seq.is_exact() && hir.properties().look_set().is_empty();
-            let literals: Vec<_> = literals.iter().map(|literal| literal.as_bytes().to_vec()).collect();
-            let shortest = literals.iter().map(Vec::len).min()?;
-            (shortest >= Self::MIN_LEN)
-                .then_some((shortest.min(Self::GOOD_LEN), Required { literals, exact }))
-        });
-        let best = found.max_by_key(|(len, found)| (*len, std::cmp::Reverse(found.literals.len())));
-        best.map(|(_, required)| required)
-    }
 }
 
 /// The literals of several rules, found in one pass.
@@ -366,24 +329,6 @@ mod tests {
             Rule { name: text.text.as_bytes().into(), regex, hir }
         };
         Search::new(Arc::new(Rules::new(patterns.iter().map(rule).collect()).expect("small rules")))
-    }
-
-    #[test]
-    fn rules_are_found_by_their_literals_where_they_have_any() {
-        let required = |pattern: &str| {
-            let required = Required::of(&regex::parse(pattern).unwrap())?;
-            let literals =
-                required.literals.iter().map(|literal| String::from_utf8_lossy(literal).into_owned());
-            Some((literals.collect::<Vec<_>>().join("|"), required.exact))
-        };
-        let some = |literals: &str, exact| Some((literals.to_owned(), exact));
-        assert_eq!(required("timed? ?out"), some("timed out|timedout|time out|timeout", true));
-        assert_eq!(required(r"^disk full$"), some("disk full", false));
-        assert_eq!(required(r"\d+ retries (left|done)"), some(" retries left| retries done", false));
-        assert_eq!(required(r"(\w+ failed)"), some(" failed", false));
-        assert_eq!(required(r"\d+|failed"), None);
-        assert_eq!(required("a.*b"), None);
-        assert_eq!(required(""), None);
     }
 
     const PATTERNS: [&str; 20] = [
