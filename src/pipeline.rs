@@ -1,5 +1,9 @@
 //! The straight line: a batch in, changes out. What one worker holds of one pipeline.
 
+mod search;
+
+pub use search::{Search, Skipped};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +19,7 @@ use crate::model::field::Slot;
 use crate::model::refused::{Refusals, Refused};
 use crate::model::value::Value;
 use crate::stage::Stage;
+use search::Manner;
 
 /// How many records are decoded before the stages and metrics see them: few enough that their rows stay in
 /// the processor's cache.
@@ -150,6 +155,8 @@ pub struct Processor {
     decode: Box<dyn Decode>,
     stages: Vec<Box<dyn Stage>>,
     metrics: Vec<Metric>,
+    /// Finds the lines that are worth decoding, where others are not.
+    search: Option<Search>,
     /// Where the record itself goes, if it is used.
     raw: Option<Slot>,
     /// Which of the lane's own fields are used, and where they go.
@@ -181,12 +188,14 @@ pub struct Layout {
 }
 
 impl Processor {
-    /// A pipeline of one worker, which has nothing recorded yet.
+    /// A pipeline of one worker, which has nothing recorded yet. With a `search` only the lines that it finds are
+    /// decoded; all are counted.
     pub fn new(
         layout: Layout,
         decode: Box<dyn Decode>,
         stages: Vec<Box<dyn Stage>>,
         metrics: Vec<Metric>,
+        search: Option<Search>,
     ) -> Processor {
         let mut flow = Flow::default();
         flow.stages.resize_with(stages.len(), Default::default);
@@ -194,7 +203,7 @@ impl Processor {
         let Layout { width, raw, lane: lane_fields, columns, order } = layout;
         let events = Events::new(width);
         let arena = Bump::new();
-        Processor { decode, stages, metrics, raw, lane_fields, columns, order, flow, arena, events }
+        Processor { decode, stages, metrics, search, raw, lane_fields, columns, order, flow, arena, events }
     }
 
     /// Takes a batch through the line.
@@ -202,17 +211,12 @@ impl Processor {
         let stamp = Stamp(self.order.fetch_add(1, Ordering::Relaxed));
         self.flow.bytes += batch.bytes.len() as u64;
         self.flow.source.merge(&batch.refused);
-        let chunk = Chunk { records: &[], first: 0, columns: &[], is_blank: false, lane: &batch.lane, stamp };
+        let lane = &batch.lane;
+        let chunk =
+            Chunk { records: &[], first: 0, columns: &[], is_blank: false, is_recount: false, lane, stamp };
         let mut records = [&[][..]; CHUNK];
         match &batch.ends {
-            Ends::Newlines => {
-                let mut rest = batch.bytes.as_slice();
-                while !rest.is_empty() {
-                    let (count, taken) = split(rest, &mut records);
-                    self.chunk(&Chunk { records: &records[..count], ..chunk });
-                    rest = &rest[taken..];
-                }
-            }
+            Ends::Newlines => self.lines(&batch.bytes, chunk, &mut records),
             Ends::At(Records { ends, blank, columns }) => {
                 let (mut first, mut start) = (0, 0);
                 let mut blank = blank.iter().copied().peekable();
@@ -231,9 +235,58 @@ impl Processor {
         }
     }
 
+    /// Takes lines through the line, those that are worth it where that is known.
+    fn lines<'b>(&mut self, bytes: &'b [u8], chunk: Chunk<'b>, records: &mut [&'b [u8]; CHUNK]) {
+        let manner = self.search.as_mut().map_or(Manner::Every, Search::begin);
+        let (mut rest, mut looked_at) = (bytes, 0);
+        while !rest.is_empty() {
+            let (count, taken) = match &self.search {
+                Some(search) if manner == Manner::Found => search.split(rest, records),
+                _ => split(rest, records),
+            };
+            let before =
+                (manner == Manner::Checked).then(|| (self.flow.decode.clone(), self.flow.stages[0].clone()));
+            if count > 0 {
+                self.chunk(&Chunk { records: &records[..count], ..chunk });
+            }
+            if let Some(before) = before
+                && (before.0 != self.flow.decode || before.1.0 != self.flow.stages[0].0)
+            {
+                self.recount(before, &mut records[..count], chunk);
+            }
+            looked_at += count as u64;
+            rest = &rest[taken..];
+        }
+        if let Some(search) = &mut self.search
+            && manner == Manner::Found
+        {
+            let lines = search::lines(bytes);
+            let filtered = search.end(lines, looked_at);
+            self.flow.events += lines - looked_at;
+            if let Some((_, removed)) = self.flow.stages.first_mut() {
+                *removed += filtered;
+            }
+        }
+    }
+
+    /// Counts what the decoder and the first stage refused and filtered of `records` once more, as if they had been
+    /// searched. None of those that are not found came past that stage, so nothing else is different.
+    #[cold]
+    fn recount<'b>(
+        &mut self,
+        before: (Refusals, (Refusals, u64)),
+        records: &mut [&'b [u8]],
+        chunk: Chunk<'b>,
+    ) {
+        let Some(search) = &mut self.search else { return };
+        let found = search.sift(records);
+        (self.flow.decode, self.flow.stages[0]) = before;
+        self.flow.stages[0].1 += (records.len() - found) as u64;
+        self.chunk(&Chunk { records: &records[..found], is_recount: true, ..chunk });
+    }
+
     fn chunk(&mut self, chunk: &Chunk<'_>) {
-        let Chunk { records, first, columns, is_blank, lane, stamp } = *chunk;
-        self.flow.events += records.len() as u64;
+        let Chunk { records, first, columns, is_blank, is_recount, lane, stamp } = *chunk;
         let storage = std::mem::replace(&mut self.events, Events::new(0));
         let mut events = storage.recycle();
         events.reset(records.len());
@@ -251,12 +304,16 @@ impl Processor {
         } else {
             self.decode.decode(records, &self.arena, &mut events, &mut self.flow.decode);
         }
-        for (stage, (refused, filtered)) in self.stages.iter_mut().zip(&mut self.flow.stages) {
+        let stages = if is_recount { 1 } else { self.stages.len() };
+        for (stage, (refused, filtered)) in self.stages.iter_mut().zip(&mut self.flow.stages).take(stages) {
             stage.apply(&mut events, &self.arena, refused);
             *filtered += events.take_removed();
         }
-        for (metric, refused) in self.metrics.iter_mut().zip(&mut self.flow.metrics) {
-            metric.record(&events, &self.arena, stamp, refused);
+        if !is_recount {
+            self.flow.events += records.len() as u64;
+            for (metric, refused) in self.metrics.iter_mut().zip(&mut self.flow.metrics) {
+                metric.record(&events, &self.arena, stamp, refused);
+            }
         }
         self.events = events.recycle();
         self.arena.reset();
@@ -284,12 +341,18 @@ struct Chunk<'b> {
     columns: &'b [Column],
     /// They are nothing that could be decoded.
     is_blank: bool,
+    /// They were taken through the line before: only what the decoder and the first stage say counts.
+    is_recount: bool,
     lane: &'b Lane,
     stamp: Stamp,
 }
 
 fn without_line_end(record: &[u8]) -> &[u8] {
-    record.strip_suffix(b"\n").map_or(record, |line| line.strip_suffix(b"\r").unwrap_or(line))
+    record.strip_suffix(b"\n").map_or(record, without_return)
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Splits the next records off `bytes`, without their line ends: how many, and how many bytes they took.
@@ -301,8 +364,7 @@ fn split<'b>(bytes: &'b [u8], records: &mut [&'b [u8]]) -> (usize, usize) {
             return (count, start);
         }
         let end = ends.next().unwrap_or(bytes.len());
-        let line = &bytes[start..end];
-        *record = line.strip_suffix(b"\r").unwrap_or(line);
+        *record = without_return(&bytes[start..end]);
         start = (end + 1).min(bytes.len());
     }
     (records.len(), start)

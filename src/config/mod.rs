@@ -6,6 +6,7 @@ mod metric;
 mod name;
 mod pipeline;
 mod plan;
+mod search;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use super::search;
 use crate::aggregate::Definition;
 use crate::decode;
 use crate::expr::Program;
@@ -92,6 +93,7 @@ impl PipelinePlan {
             self.decode.bind(&self.fields),
             self.stages.iter().map(|stage| stage.stage.fork(&self.fields)).collect(),
             self.metrics.iter().map(MetricPlan::metric).collect(),
+            search::of(self),
         )
     }
 

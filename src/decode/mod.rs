@@ -40,6 +40,19 @@ pub struct Kind {
 pub static KINDS: &[&Kind] =
     &[&csv::KIND, &json::KIND, &logfmt::KIND, &pattern::KIND, &regex::KIND, &text::KIND, &tsv::KIND];
 
+/// Whether records may be passed over without being decoded, where no stage or metric would take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipping {
+    /// No: its fields may be other than what stands in the record (an escape, say), or it tells records that are
+    /// well-formed from others.
+    Never,
+    /// Yes, and the text of every field stands in the record as it is. That it would have refused some of the records
+    /// is not seen then.
+    Unrefused,
+    /// Yes, and nobody can tell: it takes every record, and `raw` is its only field.
+    Unnoticed,
+}
+
 /// A decoder as configured, before it is known which fields are wanted.
 pub trait Written: Send + Sync {
     /// The names that its events can have; `None` where any may come.
@@ -48,6 +61,11 @@ pub trait Written: Send + Sync {
     /// Whether it fills [`Field::List`](crate::model::field::Field::List), so that lists can be exploded.
     fn has_lists(&self) -> bool {
         false
+    }
+
+    /// Whether records may be passed over without being decoded.
+    fn skipping(&self) -> Skipping {
+        Skipping::Never
     }
 
     /// A decoder for one worker, which fills those of `fields` that it can.

@@ -14,7 +14,7 @@
 
 use bumpalo::Bump;
 
-use super::{Decode, Kind, Written};
+use super::{Decode, Kind, Skipping, Written};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
 use crate::model::refused::{Refusals, Refused};
@@ -176,6 +176,10 @@ impl Written for Pattern {
             _ => None,
         });
         Some(names.collect())
+    }
+
+    fn skipping(&self) -> Skipping {
+        Skipping::Unrefused
     }
 
     fn bind(&self, fields: &Fields) -> Box<dyn Decode> {

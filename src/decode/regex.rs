@@ -24,7 +24,7 @@ use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
 
 use super::grok::{self, Expanded};
-use super::{Decode, Kind, Written};
+use super::{Decode, Kind, Skipping, Written};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
 use crate::model::refused::{Refusals, Refused};
@@ -115,6 +115,10 @@ impl Written for Pattern {
     fn known(&self) -> Option<Vec<String>> {
         let groups = self.regex.group_info().pattern_names(regex_automata::PatternID::ZERO);
         Some(groups.flatten().map(str::to_owned).collect())
+    }
+
+    fn skipping(&self) -> Skipping {
+        Skipping::Unrefused
     }
 
     fn bind(&self, fields: &Fields) -> Box<dyn Decode> {

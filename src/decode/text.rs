@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 
-use super::{Decode, Kind, Written};
+use super::{Decode, Kind, Skipping, Written};
 use crate::model::event::Events;
 use crate::model::field::Fields;
 use crate::model::refused::Refusals;
@@ -25,6 +25,10 @@ pub(super) struct Text;
 impl Written for Text {
     fn known(&self) -> Option<Vec<String>> {
         Some(Vec::new())
+    }
+
+    fn skipping(&self) -> Skipping {
+        Skipping::Unnoticed
     }
 
     fn bind(&self, _: &Fields) -> Box<dyn Decode> {

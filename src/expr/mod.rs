@@ -10,6 +10,7 @@ mod function;
 mod name;
 mod node;
 mod number;
+mod required;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -80,6 +81,23 @@ impl Program {
     /// Whether the condition holds for an event; a result that is not true or false is refused.
     pub fn holds(&self, row: &[Value<'_>], arena: &Bump) -> Result<bool, Refused> {
         self.root.truth(row, arena)
+    }
+
+    /// Literals of which a record has at least one wherever the condition holds for its event; `None` where it asks for
+    /// none, or only for such as most records have. `is_verbatim` says of which fields the text stands in the record as
+    /// it is, so that what is in the field is in the record.
+    ///
+    /// Where a record has none of them, and all those fields are there, the condition is false rather than refused.
+    pub fn required(&self, is_verbatim: &dyn Fn(Slot) -> bool) -> Option<Vec<Vec<u8>>> {
+        required::of(&self.root, is_verbatim)
+    }
+
+    /// The same for records for which at least one of several conditions holds.
+    pub fn required_by_any(
+        conditions: &[&Program],
+        is_verbatim: &dyn Fn(Slot) -> bool,
+    ) -> Option<Vec<Vec<u8>>> {
+        required::of_any(conditions.iter().map(|condition| &condition.root), is_verbatim)
     }
 
     /// The field that the program is, if it is nothing else.

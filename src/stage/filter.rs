@@ -54,6 +54,10 @@ impl Stage for Filter {
         });
     }
 
+    fn kept(&self) -> Option<&Program> {
+        self.keep.then_some(&self.condition)
+    }
+
     fn fork(&self, _: &Fields) -> Box<dyn Stage> {
         Box::new(self.clone())
     }

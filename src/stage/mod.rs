@@ -13,6 +13,7 @@ mod template;
 
 use bumpalo::Bump;
 
+use crate::expr::Program;
 use crate::model::event::Events;
 use crate::model::field::Fields;
 use crate::model::refused::Refusals;
@@ -52,6 +53,11 @@ pub static KINDS: &[&Kind] = &[
 pub trait Stage: Send + Sync {
     /// Does so with the events in play.
     fn apply<'b>(&mut self, events: &mut Events<'b>, arena: &'b Bump, refused: &mut Refusals);
+
+    /// The condition without which no event goes on, if that is all that the stage is.
+    fn kept(&self) -> Option<&Program> {
+        None
+    }
 
     /// The same stage for another worker. `fields` are all that the pipeline uses, before this stage or after it.
     fn fork(&self, fields: &Fields) -> Box<dyn Stage>;

@@ -27,6 +27,7 @@ mod reference;
 mod replayed;
 mod rotation;
 mod sample;
+mod search;
 mod stages;
 mod storm;
 mod tidy;

@@ -35,6 +35,15 @@ fn a_regex_is_recorded_without_allocation() {
 }
 
 #[test]
+fn lines_are_searched_without_allocation() {
+    let regex = "decode: {regex: '^(?P<kind>\\S+) (?P<path>/\\S*) (?P<size>\\d+)$'}\n";
+    // Few lines, and so many that the next batches are not searched.
+    for keep in ["kind in ['K1', 'K2']", "kind == 'K3'", "path.startsWith('/p')"] {
+        check(&format!("{regex}stages: [keep: \"{keep}\"]\n"), |n| format!("K{} /p{} {n}", n % 5, n % 7));
+    }
+}
+
+#[test]
 fn events_beyond_the_cap_are_recorded_without_allocation() {
     let plan = plan(
         "source: stdin\nmetrics: [{counter: {name: a_total, help: A., labels: [raw], max_series: 10}}]\n",
