@@ -46,6 +46,14 @@ metrics:
 
 const ACCESS_LOG: &str = include_str!("../pipelines/access-log.yaml");
 
+/// How the access log is read by a pattern; the metrics are the same.
+const BY_PATTERN: &str = r#"
+source: stdin
+decode: {pattern: '$_ - $_ [$_] "$method $path $_" $status $bytes "$_" "$_" $request_time'}
+stages:
+  - rewrite: {field: path, regex: '^(/[^/?]*).*$', with: '$1', into: route}
+"#;
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     if let [flag, command @ ..] = arguments.as_slice()
@@ -155,6 +163,7 @@ fn jobs<'l>(folder: &tempfile::TempDir, app: &'l Log, access: &'l Log) -> [Job<'
     };
     let is_total = Box::new(move |out: &str| adds_up(out, "errors_total", errors));
     let totals = access.totals.clone();
+    let (by_pattern, pattern_totals) = (by_pattern(), totals.clone());
     [
         Job {
             log: app,
@@ -176,10 +185,22 @@ fn jobs<'l>(folder: &tempfile::TempDir, app: &'l Log, access: &'l Log) -> [Job<'
             log: access,
             contenders: vec![
                 replay("access log", ACCESS_LOG, access, Box::new(move |out| is_access_log(out, &totals))),
+                replay(
+                    "access log by pattern",
+                    &by_pattern,
+                    access,
+                    Box::new(move |out| is_access_log(out, &pattern_totals)),
+                ),
                 counter("wc -l", &["wc", "-l"], access, access.lines()),
             ],
         },
     ]
+}
+
+/// The pipeline of the access log with a pattern in the place of its regex.
+fn by_pattern() -> String {
+    let (_, metrics) = ACCESS_LOG.split_once("\nmetrics:\n").expect("the pipeline has metrics");
+    format!("{BY_PATTERN}metrics:\n{metrics}")
 }
 
 fn shown(path: &Path) -> String {

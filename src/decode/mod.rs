@@ -7,6 +7,7 @@ mod json;
 mod logfmt;
 mod pattern;
 mod regex;
+mod scanner; // the regexes that are matched by one walk over the record
 mod text;
 mod tsv;
 #[cfg(test)]

@@ -14,6 +14,7 @@
 
 use bumpalo::Bump;
 
+use super::scanner::{begins_with, position};
 use super::{Decode, Kind, Skipping, Written};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
@@ -285,31 +286,6 @@ impl Step {
     }
 }
 
-/// `starts_with` without `memcmp`. What is compared is a few bytes long or none, and where none are, they have no
-/// address: touching that under a mask, as `memcmp` does with AVX-512, took longer than all the rest of a line.
-fn begins_with(bytes: &[u8], start: &[u8]) -> bool {
-    bytes.len() >= start.len() && bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
-}
-
-/// Where `byte` first stands. Most values are short, and then a few words of eight bytes are looked at in less time
-/// than a call of `memchr` takes.
-fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
-    const WORDS: usize = 4;
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (words, _) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().take(WORDS).enumerate() {
-        let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
-        // The lowest bit that is set belongs to the first byte that does not differ.
-        let equal = differs.wrapping_sub(ONES) & !differs & HIGHS;
-        if equal != 0 {
-            return Some(at * 8 + equal.trailing_zeros() as usize / 8);
-        }
-    }
-    let seen = 8 * words.len().min(WORDS);
-    memchr::memchr(byte, &bytes[seen..]).map(|at| seen + at)
-}
-
 /// Whether a backslash at the end of `value` escapes what follows: of two, the first escapes the second.
 fn ends_in_escape(value: &[u8]) -> bool {
     value.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
@@ -453,11 +429,6 @@ mod tests {
             let written = trial::read("pattern: '$a \"$b\"$c-'");
             let arena = Bump::new();
             trial::decode(&*written, &trial::fields(&["a", "b", "c"]), &record, &arena).ok();
-        }
-
-        #[test]
-        fn the_first_place_of_a_byte_is_that_of_memchr(bytes in "[ab]{0,3}[b-d\u{80}-\u{82}]{0,60}a?b?", byte in b'a'..=b'd') {
-            prop_assert_eq!(position(byte, bytes.as_bytes()), memchr::memchr(byte, bytes.as_bytes()));
         }
 
         #[test]

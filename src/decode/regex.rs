@@ -22,8 +22,10 @@
 use bumpalo::Bump;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
+use regex_syntax::hir::Hir;
 
 use super::grok::{self, Expanded};
+use super::scanner::{self, Scanner};
 use super::{Decode, Kind, Skipping, Written};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
@@ -86,7 +88,7 @@ fn read(node: &Node, faults: &mut Faults) -> Option<Box<dyn Written>> {
         return None;
     }
     match regex::compile(&expanded.regex) {
-        Ok((regex, _)) => Some(Box::new(Pattern { regex })),
+        Ok((regex, syntax)) => Some(Box::new(Pattern { regex, syntax })),
         Err((at, problem)) => {
             faults.add(expanded.place(at), format!("the regex is not valid: {problem}"));
             None
@@ -109,6 +111,7 @@ fn check_syntax(expanded: &Expanded<'_>, faults: &mut Faults) {
 
 struct Pattern {
     regex: Regex,
+    syntax: Hir,
 }
 
 impl Written for Pattern {
@@ -129,10 +132,30 @@ impl Written for Pattern {
             Some((info.to_index(regex_automata::PatternID::ZERO, name)?, Slot(slot)))
         });
         let groups: Vec<_> = groups.collect();
+        if let Some(scanner) = scanner::compile(&self.syntax, &groups) {
+            return Box::new(scanner);
+        }
         let captures =
             if groups.is_empty() { Captures::matches(info.clone()) } else { Captures::all(info.clone()) };
         let cache = self.regex.create_cache();
         Box::new(Matcher { regex: self.regex.clone(), cache, captures, groups })
+    }
+}
+
+impl Decode for Scanner {
+    fn decode<'b>(
+        &mut self,
+        records: &[&'b [u8]],
+        _: &'b Bump,
+        events: &mut Events<'b>,
+        refused: &mut Refusals,
+    ) {
+        for (at, record) in records.iter().enumerate() {
+            match self.fill(record, events.row_mut(at)) {
+                Some(()) => events.admit(at),
+                None => refused.count(Refused::NoMatch),
+            }
+        }
     }
 }
 

@@ -177,7 +177,7 @@ fn nothing_has_a_name_that_says_nothing() {
 /// The folders whose files are variants, and the files in them that serve the variants instead.
 const VARIANTS: &[(&str, &[&str])] = &[
     ("source", &["block", "framing", "multiline", "once", "unpack"]),
-    ("decode", &["grok", "grok_library", "trial"]),
+    ("decode", &["grok", "grok_library", "scanner", "trial"]),
     ("stage", &["field", "otherwise"]),
     ("aggregate", &["book", "hdr", "laws", "shard", "sketch", "window"]),
     ("encode", &["chunks", "escape", "negotiate", "number", "sample", "sample_families", "select"]),
