@@ -145,8 +145,9 @@ impl Node {
     }
 }
 
+/// The value of a field, missing where the row has none.
 #[inline]
-fn field<'b>(slot: Slot, row: &[Value<'b>]) -> Value<'b> {
+pub(super) fn field<'b>(slot: Slot, row: &[Value<'b>]) -> Value<'b> {
     row.get(slot.0).copied().unwrap_or_default()
 }
 
