@@ -1,6 +1,7 @@
-//! What everything may use and what knows nothing of this program: time, shutdown, waits between tries.
+//! What everything may use and what knows nothing of this program: bytes, time, shutdown, waits between tries.
 
 pub mod backoff;
+pub mod bytes;
 pub mod clock;
 pub mod jitter;
 pub mod shutdown;

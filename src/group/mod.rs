@@ -28,11 +28,9 @@ pub struct Group {
     epoch: u64,
     hasher: RandomState,
     table: HashTable<Known>,
-    /// The keys of `table`, one after the other.
+    /// The keys of `table`, one after the other, as [`key::push`] writes them.
     keys: Vec<u8>,
-    /// The key of the event at hand, as [`key::push`] writes it.
-    wanted: Vec<u8>,
-    /// The same as text.
+    /// A new key as text.
     joined: String,
     /// The cell of the overflow series, once it was needed.
     overflow: Option<u32>,
@@ -40,13 +38,16 @@ pub struct Group {
     only: Option<u32>,
 }
 
-/// A key seen before.
+/// A key seen before. There may be millions, so everything is as short as can be.
 struct Known {
-    hash: u64,
-    start: usize,
-    len: usize,
+    hash: u32,
+    /// Where its key begins.
+    start: u32,
     cell: u32,
 }
+
+/// Up to so many labels are taken from an event without any memory of their own.
+const FEW_LABELS: usize = 8;
 
 impl Group {
     /// Groups by the values of `labels`; series are numbered by `directory`.
@@ -58,7 +59,6 @@ impl Group {
             hasher: RandomState::default(),
             table: HashTable::new(),
             keys: Vec::new(),
-            wanted: Vec::new(),
             joined: String::new(),
             overflow: None,
             only: None,
@@ -77,21 +77,26 @@ impl Group {
         if let Some(only) = self.only {
             return only;
         }
-        self.wanted.clear();
-        for label in &self.labels {
-            let value = label.eval(row, arena).unwrap_or_else(|reason| {
+        let mut few = [Value::Missing; FEW_LABELS];
+        let values = match few.get_mut(..self.labels.len()) {
+            Some(few) => few,
+            None => arena.alloc_slice_fill_copy(self.labels.len(), Value::Missing),
+        };
+        let mut hasher = self.hasher.build_hasher();
+        for (value, label) in values.iter_mut().zip(&self.labels) {
+            *value = label.eval(row, arena).unwrap_or_else(|reason| {
                 refused.count(reason);
                 Value::Missing
             });
-            key::push(&mut self.wanted, value);
+            key::hash(*value, &mut hasher);
         }
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(&self.wanted);
-        let hash = hasher.finish();
-        let same = |known: &Known| self.keys[known.start..known.start + known.len] == *self.wanted;
-        match self.table.find(hash, same) {
+        let hash = hasher.finish() as u32;
+        let same = |known: &Known| {
+            known.hash == hash && key::begins_with(&self.keys[known.start as usize..], values)
+        };
+        match self.table.find(spread(hash), same) {
             Some(known) => known.cell,
-            None => self.first_sight(hash, shard, refused),
+            None => self.first_sight(hash, values, shard, refused),
         }
     }
 
@@ -109,24 +114,42 @@ impl Group {
     }
 
     #[cold]
-    fn first_sight(&mut self, hash: u64, shard: &mut dyn Shard, refused: &mut Refusals) -> u32 {
+    fn first_sight(
+        &mut self,
+        hash: u32,
+        values: &[Value<'_>],
+        shard: &mut dyn Shard,
+        refused: &mut Refusals,
+    ) -> u32 {
+        let start = self.keys.len();
+        values.iter().for_each(|value| key::push(&mut self.keys, *value));
         self.joined.clear();
-        let flaws = key::canonical(&self.wanted, &mut self.joined);
+        let flaws = key::canonical(&self.keys[start..], &mut self.joined);
         flaws.count(refused);
-        let Some(series) = self.directory.series(&self.joined) else {
-            refused.count(Refused::Overflow);
-            let directory = &self.directory;
-            return *self.overflow.get_or_insert_with(|| shard.cell(directory.overflow()));
+        let series = self.directory.series(&self.joined);
+        let cell = match series {
+            Some(series) => shard.cell(series),
+            None => {
+                refused.count(Refused::Overflow);
+                let directory = &self.directory;
+                *self.overflow.get_or_insert_with(|| shard.cell(directory.overflow()))
+            }
         };
-        let cell = shard.cell(series);
         // Keys that had to be mended are looked up anew each time: their number has no bound, and each of
-        // their events is to be counted.
-        if flaws.is_empty() {
-            let known = Known { hash, start: self.keys.len(), len: self.wanted.len(), cell };
-            self.keys.extend_from_slice(&self.wanted);
-            self.table.insert_unique(hash, known, |known| known.hash);
-            self.only = self.labels.is_empty().then_some(cell);
+        // their events is to be counted. So are those that found no room.
+        match u32::try_from(start) {
+            Ok(start) if flaws.is_empty() && series.is_some() => {
+                self.table
+                    .insert_unique(spread(hash), Known { hash, start, cell }, |known| spread(known.hash));
+                self.only = self.labels.is_empty().then_some(cell);
+            }
+            _ => self.keys.truncate(start),
         }
         cell
     }
+}
+
+/// A hash of 64 bits: the table takes its place from the lowest ones and tells places apart by the highest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
