@@ -2,14 +2,18 @@
 //!
 //! Only what is wanted is looked at; the rest is checked to be JSON and skipped. Of a key that occurs twice the last
 //! one counts. Null is a missing field, and so is an object or a list where a scalar was asked for.
+//!
+//! Most texts have a [`shape`] that was seen before, and of these only the values are read. All others go through
+//! [`scan`], and of what that is not sure, `serde_json` decides by way of [`visit`].
 
+mod scan;
+mod shape;
 mod span;
-
-use std::fmt;
+mod visit;
 
 use bumpalo::Bump;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use self::shape::{Manner, Shapes};
 use crate::model::field::{Field, Fields, Path, Slot, Step};
 use crate::model::value::Value;
 
@@ -21,6 +25,9 @@ pub struct Reader {
     root: Wanted,
     /// The lists whose text is wanted, by the way to them.
     lists: Vec<(Vec<Step>, Slot)>,
+    shapes: Shapes,
+    /// Kept for its storage; empty between texts.
+    steps: Vec<scan::Step>,
 }
 
 impl Reader {
@@ -47,15 +54,39 @@ impl Reader {
 
     /// Reads one JSON text into `row`; an error where it is none, whatever of it is wanted. Fields that are not there
     /// are left as they are.
-    pub fn read<'b>(&self, text: &'b [u8], row: &mut [Value<'b>], arena: &'b Bump) -> Result<(), Invalid> {
-        let mut document = serde_json::Deserializer::from_slice(text);
-        let fill = Fill { wanted: &self.root, row: &mut *row, arena };
-        fill.deserialize(&mut document).and_then(|()| document.end()).map_err(|_| Invalid)?;
+    pub fn read<'b>(
+        &mut self,
+        text: &'b [u8],
+        row: &mut [Value<'b>],
+        arena: &'b Bump,
+    ) -> Result<(), Invalid> {
+        let manner = self.shapes.manner();
+        if manner == Manner::Plain || self.shapes.fill(text, row, arena).is_none() {
+            self.read_unknown(text, row, arena, manner)?;
+        }
         for (steps, slot) in &self.lists {
             row[slot.0] = match span::find(text, steps) {
                 Some(b"null") | None => Value::Missing,
                 Some(list) => Value::Text(list),
             };
+        }
+        Ok(())
+    }
+
+    /// Reads a text whose shape is not known.
+    fn read_unknown<'b>(
+        &mut self,
+        text: &'b [u8],
+        row: &mut [Value<'b>],
+        arena: &'b Bump,
+        manner: Manner,
+    ) -> Result<(), Invalid> {
+        self.steps.clear();
+        let steps = (manner == Manner::Try).then_some(&mut self.steps);
+        match scan::fill(text, &self.root, row, arena, steps) {
+            Some(()) if manner == Manner::Try => self.shapes.learn(text, &mut self.steps),
+            Some(()) => {}
+            None => visit::fill(text, &self.root, row, arena)?,
         }
         Ok(())
     }
@@ -81,6 +112,8 @@ struct Wanted {
 }
 
 impl Wanted {
+    const NOTHING: Wanted = Wanted { slot: None, keys: Vec::new(), items: Vec::new() };
+
     fn want(&mut self, steps: &[Step], slot: Slot) {
         let Some((first, rest)) = steps.split_first() else {
             self.slot = Some(slot);
@@ -95,11 +128,15 @@ impl Wanted {
 
     /// Forgets what an earlier value of the same key left in the row.
     fn clear(&self, row: &mut [Value<'_>]) {
+        self.each_slot(&mut |slot| row[slot.0] = Value::Missing);
+    }
+
+    fn each_slot(&self, visit: &mut dyn FnMut(Slot)) {
         if let Some(slot) = self.slot {
-            row[slot.0] = Value::Missing;
+            visit(slot);
         }
-        self.keys.iter().for_each(|(_, wanted)| wanted.clear(row));
-        self.items.iter().for_each(|(_, wanted)| wanted.clear(row));
+        self.keys.iter().for_each(|(_, wanted)| wanted.each_slot(visit));
+        self.items.iter().for_each(|(_, wanted)| wanted.each_slot(visit));
     }
 }
 
@@ -111,174 +148,57 @@ fn child<'w, N: Clone + PartialEq>(children: &'w mut Vec<(N, Wanted)>, name: &N)
     &mut children[at].1
 }
 
-/// Reads one JSON value into the row.
-struct Fill<'w, 'r, 'b> {
-    wanted: &'w Wanted,
-    row: &'r mut [Value<'b>],
-    arena: &'b Bump,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-impl<'b> Fill<'_, '_, 'b> {
-    fn put<E>(self, value: Value<'b>) -> Result<(), E> {
-        if let Some(slot) = self.wanted.slot {
-            self.row[slot.0] = value;
+    use super::*;
+
+    /// A reader of six fields.
+    pub(super) fn reader() -> Reader {
+        let key = |key: &str| Step::Key(key.to_owned());
+        let mut fields = Fields::new(None, &[]);
+        for path in [
+            vec![key("a")],
+            vec![key("b"), key("a")],
+            vec![key("b"), key("b")],
+            vec![key("c"), Step::Index(1)],
+            vec![key("c"), Step::Index(2), key("a")],
+            vec![key("b")],
+        ] {
+            fields.slot(Field::Event(Path(path)));
         }
-        Ok(())
-    }
-}
-
-impl<'b> DeserializeSeed<'b> for Fill<'_, '_, 'b> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'b>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_any(self)
-    }
-}
-
-impl<'b> Visitor<'b> for Fill<'_, '_, 'b> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a JSON value")
+        Reader::new(&fields, &[])
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.put(Value::Missing)
+    fn scalar() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "true|false|null|tru|nul",
+            "-?(0|[1-9][0-9]{0,19})",
+            "-?[0-9]{1,17}[.][0-9]{0,17}",
+            "-?[0-9]{1,3}([.][0-9]{1,2})?[eE][-+]?[0-9]{0,3}",
+            "\"[a-z \u{e9}]{0,20}\"",
+            r#""([ab"\\/]|\\[bfnrt"\\/]|\\u[0-9a-fA-F]{4}|\\ud83d\\ude00){0,4}""#,
+            "[ -~]{0,3}",
+        ]
     }
 
-    fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
-        self.put(Value::Bool(truth))
-    }
-
-    fn visit_i64<E>(self, whole: i64) -> Result<(), E> {
-        self.put(Value::Integer(whole))
-    }
-
-    fn visit_u64<E>(self, whole: u64) -> Result<(), E> {
-        self.put(i64::try_from(whole).map_or(Value::Float(whole as f64), Value::Integer))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
-        self.put(Value::Float(number))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'b str) -> Result<(), E> {
-        self.put(Value::Text(text.as_bytes()))
-    }
-
-    /// Text with escapes: what it stands for is not in the record, so it goes to the arena.
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        let text = self.arena.alloc_slice_copy(text.as_bytes());
-        self.put(Value::Text(text))
-    }
-
-    fn visit_map<M: MapAccess<'b>>(self, mut map: M) -> Result<(), M::Error> {
-        let Fill { wanted, row, arena } = self;
-        while let Some(key) = map.next_key_seed(Find(&wanted.keys))? {
-            match key {
-                None => {
-                    map.next_value::<Skipped>()?;
-                }
-                Some(wanted) => {
-                    wanted.clear(row);
-                    map.next_value_seed(Fill { wanted, row, arena })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<S: SeqAccess<'b>>(self, mut items: S) -> Result<(), S::Error> {
-        let Fill { wanted, row, arena } = self;
-        let mut at = 0;
-        for (index, wanted) in &wanted.items {
-            while at < *index {
-                if items.next_element::<Skipped>()?.is_none() {
-                    return Ok(());
-                }
-                at += 1;
-            }
-            if items.next_element_seed(Fill { wanted, row, arena })?.is_none() {
-                return Ok(());
-            }
-            at += 1;
-        }
-        while items.next_element::<Skipped>()?.is_some() {}
-        Ok(())
-    }
-}
-
-/// A value that is only checked. `IgnoredAny` would allocate for every list and object, and would let pass texts
-/// that are not UTF-8 and numbers that do not fit a float: whether a record is valid would depend on what is used.
-struct Skipped;
-
-impl<'b> Deserialize<'b> for Skipped {
-    fn deserialize<D: Deserializer<'b>>(value: D) -> Result<Skipped, D::Error> {
-        value.deserialize_any(Skipped)
-    }
-}
-
-impl<'b> Visitor<'b> for Skipped {
-    type Value = Skipped;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_map<M: MapAccess<'b>>(self, mut map: M) -> Result<Skipped, M::Error> {
-        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
-        Ok(Skipped)
-    }
-
-    fn visit_seq<S: SeqAccess<'b>>(self, mut items: S) -> Result<Skipped, S::Error> {
-        while items.next_element::<Skipped>()?.is_some() {}
-        Ok(Skipped)
-    }
-}
-
-/// Finds what is wanted of a key, without owning the key.
-struct Find<'w>(&'w [(String, Wanted)]);
-
-impl<'b, 'w> DeserializeSeed<'b> for Find<'w> {
-    type Value = Option<&'w Wanted>;
-
-    fn deserialize<D: Deserializer<'b>>(self, key: D) -> Result<Self::Value, D::Error> {
-        key.deserialize_str(self)
-    }
-}
-
-impl<'w> Visitor<'_> for Find<'w> {
-    type Value = Option<&'w Wanted>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|(name, _)| name == key).map(|(_, wanted)| wanted))
+    /// Texts that are JSON, or nearly so.
+    pub(super) fn json() -> impl Strategy<Value = String> {
+        let space = || "[ \t\n]{0,2}";
+        let spaced =
+            (space(), scalar(), space()).prop_map(|(before, scalar, after)| before + &scalar + &after);
+        spaced.prop_recursive(5, 40, 5, move |inner| {
+            let member = ("\"([abc]|[abc]{2}|\\\\u0061)\"", inner.clone());
+            let list =
+                proptest::collection::vec(inner, 0..5).prop_map(|items| format!("[{}]", items.join(",")));
+            let object = proptest::collection::vec(member, 0..5).prop_map(|members| {
+                let members: Vec<_> =
+                    members.into_iter().map(|(key, value)| format!("{key}:{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            });
+            (space(), prop_oneof![list, object.clone(), object], space())
+                .prop_map(|(before, value, after)| before + &value + &after)
+        })
     }
 }

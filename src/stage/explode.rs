@@ -58,7 +58,7 @@ struct Explode {
 }
 
 impl Explode {
-    fn elements<'b>(&self, event: &mut Replacement<'_, 'b>, arena: &'b Bump) -> Result<(), Refused> {
+    fn elements<'b>(&mut self, event: &mut Replacement<'_, 'b>, arena: &'b Bump) -> Result<(), Refused> {
         let list = match event.row()[self.list.0] {
             Value::Text(list) if list.starts_with(b"[") => list,
             Value::Missing => return Err(Refused::MissingField),

@@ -75,7 +75,7 @@ impl Sequence {
         std::mem::take(&mut self.found)
     }
 
-    fn number(&self, record: &[u8]) -> Option<i64> {
+    fn number(&mut self, record: &[u8]) -> Option<i64> {
         let mut row = [Value::Missing];
         self.numbered.0.read(record, &mut row, &self.arena).ok()?;
         match row[0] {
