@@ -17,7 +17,6 @@
 
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use bumpalo::Bump;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
@@ -25,6 +24,7 @@ use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::hir::Hir;
 
 use super::field::{FIELD, REQUIRED_INTO, Way};
+use super::literals::Literals;
 use super::otherwise::{OTHERWISE, Otherwise};
 use super::{Kind, Stage};
 use crate::model::event::Events;
@@ -96,58 +96,6 @@ struct Rule {
     name: Box<[u8]>,
     regex: Regex,
     hir: Hir,
-}
-
-/// The literals of several rules, found in one pass.
-struct Literals {
-    automaton: AhoCorasick,
-    /// The rules that each literal is of, by the number of the literal.
-    rules: Vec<Vec<Candidate>>,
-}
-
-#[derive(Clone, Copy)]
-struct Candidate {
-    rule: usize,
-    /// Whether the literal is all that the rule wants.
-    exact: bool,
-}
-
-impl Literals {
-    /// An automaton of one table takes up to 1 KiB for each byte of its literals.
-    const TABLE_LIMIT: usize = 16 << 10;
-
-    /// The literals of the rules with these numbers; `None` if they are too many.
-    fn new(required: Vec<(usize, Required)>) -> Option<Literals> {
-        // The literals of `(?i)error` are `error`, `Error`, … and 30 more: one is enough if case does not matter.
-        let variants = |found: &Required| {
-            let mut folded: Vec<_> =
-                found.literals.iter().map(|literal| literal.to_ascii_lowercase()).collect();
-            folded.sort_unstable();
-            folded.dedup();
-            folded.len() < found.literals.len()
-        };
-        let fold = required.iter().any(|(_, found)| variants(found));
-        let mut literals: Vec<Vec<u8>> = Vec::new();
-        let mut rules: Vec<Vec<Candidate>> = Vec::new();
-        for (rule, found) in required {
-            let candidate = Candidate { rule, exact: found.exact && !fold };
-            for literal in found.literals {
-                let literal = if fold { literal.to_ascii_lowercase() } else { literal };
-                match literals.iter().position(|known| *known == literal) {
-                    Some(at) if rules[at].iter().any(|known| known.rule == rule) => {}
-                    Some(at) => rules[at].push(candidate),
-                    None => {
-                        literals.push(literal);
-                        rules.push(vec![candidate]);
-                    }
-                }
-            }
-        }
-        let bytes: usize = literals.iter().map(Vec::len).sum();
-        let kind = (bytes <= Self::TABLE_LIMIT).then_some(AhoCorasickKind::DFA);
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(fold).kind(kind).build(&literals);
-        Some(Literals { automaton: automaton.ok()?, rules })
-    }
 }
 
 /// Rules without literals, as one regex.
@@ -240,15 +188,13 @@ impl Search {
         self.candidates.fill(0);
         // The first rule that needs no confirmation: those behind it are of no interest.
         let mut sure = usize::MAX;
-        for found in literals.automaton.find_overlapping_iter(text) {
-            for candidate in &literals.rules[found.pattern().as_usize()] {
-                if candidate.exact {
-                    sure = sure.min(candidate.rule);
-                } else {
-                    self.candidates[candidate.rule / 64] |= 1 << (candidate.rule % 64);
-                }
+        literals.find(text, |candidate| {
+            if candidate.exact {
+                sure = sure.min(candidate.rule);
+            } else {
+                self.candidates[candidate.rule / 64] |= 1 << (candidate.rule % 64);
             }
-        }
+        });
         for (word, bits) in self.candidates.iter().enumerate() {
             let mut bits = *bits;
             while bits != 0 {

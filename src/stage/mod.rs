@@ -4,6 +4,7 @@ mod classify;
 mod explode;
 mod field;
 mod filter;
+mod literals; // of many rules, for `classify`
 mod lookup;
 mod otherwise;
 mod rewrite;
