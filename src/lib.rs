@@ -6,6 +6,7 @@ pub mod base; // time, shutdown, waiting: knows nothing of this program
 pub mod model; // what flows: values, events, batches, series, readings
 pub mod telemetry; // what we count about ourselves, and what we log
 pub mod json; // the fields of a JSON text
+pub mod scanner; // regexes that are matched by one walk over a text
 pub mod raw; // what was written: YAML with places, and the faults found in it
 pub mod expr; // CEL source → program over field slots
 

@@ -7,7 +7,8 @@ mod json;
 mod logfmt;
 mod pattern;
 mod regex;
-mod scanner; // the regexes that are matched by one walk over the record
+#[cfg(test)]
+mod scanner_tests;
 mod text;
 mod tsv;
 #[cfg(test)]

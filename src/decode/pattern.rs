@@ -14,8 +14,8 @@
 
 use bumpalo::Bump;
 
-use super::scanner::{begins_with, position};
 use super::{Decode, Kind, Skipping, Written};
+use crate::base::bytes::{begins_with, find};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
 use crate::model::refused::{Refusals, Refused};
@@ -271,7 +271,7 @@ impl Step {
         let (first, others) = self.behind.split_first()?;
         let mut at = 0;
         loop {
-            at += position(*first, &rest[at..])?;
+            at += find(*first, &rest[at..])?;
             if begins_with(&rest[at + 1..], others) && !(self.quoted && ends_in_escape(&rest[..at])) {
                 return Some(at);
             }

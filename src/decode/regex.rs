@@ -25,7 +25,6 @@ use regex_automata::util::captures::Captures;
 use regex_syntax::hir::Hir;
 
 use super::grok::{self, Expanded};
-use super::scanner::{self, Scanner};
 use super::{Decode, Kind, Skipping, Written};
 use crate::model::event::Events;
 use crate::model::field::{Field, Fields, Path, Slot};
@@ -36,6 +35,7 @@ use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::{Node, NodeKind};
 use crate::raw::place::Text;
 use crate::raw::regex;
+use crate::scanner::{self, Scanner};
 
 pub(super) static KIND: Kind = Kind {
     name: "regex",
@@ -152,7 +152,7 @@ impl Decode for Scanner {
     ) {
         for (at, record) in records.iter().enumerate() {
             match self.fill(record, events.row_mut(at)) {
-                Some(()) => events.admit(at),
+                Some(_) => events.admit(at),
                 None => refused.count(Refused::NoMatch),
             }
         }

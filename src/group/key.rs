@@ -91,7 +91,7 @@ fn strip<'k>(key: &'k [u8], value: Value<'_>) -> Option<&'k [u8]> {
         Value::Float(float) => number(FLOAT, float.to_le_bytes()),
         Value::Text(text) if text.len() < LONG => {
             let (written, behind) = rest.split_at_checked(text.len())?;
-            (*tag == TEXT + text.len() as u8 && bytes::equal(written, text)).then_some(behind)
+            (*tag == TEXT + text.len() as u8 && bytes::same(written, text)).then_some(behind)
         }
         Value::Text(text) => {
             let behind = number(LONG_TEXT, (text.len() as u64).to_le_bytes())?;

@@ -47,7 +47,7 @@ struct Known {
 }
 
 /// Up to so many labels are taken from an event without any memory of their own.
-const FEW_LABELS: usize = 8;
+const FEW_LABELS: usize = 4;
 
 impl Group {
     /// Groups by the values of `labels`; series are numbered by `directory`.

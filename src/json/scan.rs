@@ -166,7 +166,7 @@ impl<'r, 'b> Scan<'r, 'b> {
             }
             self.expect(b':')?;
             self.peek()?;
-            match wanted.keys.iter().find(|(name, _)| bytes::equal(name.as_bytes(), key)) {
+            match wanted.keys.iter().find(|(name, _)| bytes::same(name.as_bytes(), key)) {
                 None => self.value(&NOTHING)?,
                 Some((_, wanted)) => {
                     wanted.clear(self.row);
@@ -282,24 +282,9 @@ impl<'r, 'b> Scan<'r, 'b> {
 /// How many bytes stand before the first that ends a text in quotes, begins an escape, or must not be there.
 #[inline]
 fn plain(text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (words, _) = text.as_chunks::<8>();
-    // Most texts are short.
-    for (at, word) in words.iter().take(2).enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let escape = word ^ (ONES * u64::from(b'\\'));
-        let ends = (quote.wrapping_sub(ONES) & !quote)
-            | (escape.wrapping_sub(ONES) & !escape)
-            | (word.wrapping_sub(ONES * u64::from(b' ')) & !word);
-        if ends & HIGHS != 0 {
-            // The lowest bit that is set is right; those above it may not be.
-            return at * 8 + (ends & HIGHS).trailing_zeros() as usize / 8;
-        }
-    }
-    let seen = 8 * words.len().min(2);
-    seen + bytes::position(&text[seen..], |byte| (byte == b'"') | (byte == b'\\') | (byte < b' '))
+    let ends = |word| bytes::equal(word, b'"') | bytes::equal(word, b'\\') | bytes::below(word, b' ');
+    let is_end = |byte| (byte == b'"') | (byte == b'\\') | (byte < b' ');
+    bytes::short(text, ends).unwrap_or_else(|| bytes::position(text, is_end))
 }
 
 /// How long an escape is; `None` where it is none, or one half of a pair.

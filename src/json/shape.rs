@@ -82,7 +82,7 @@ impl Shapes {
         loop {
             let rest = scan.rest();
             let begins =
-                |edge: &&Edge| rest.get(..edge.gap.len()).is_some_and(|start| bytes::equal(start, &edge.gap));
+                |edge: &&Edge| rest.get(..edge.gap.len()).is_some_and(|start| bytes::same(start, &edge.gap));
             let edge = self.nodes[node].iter().find(begins)?;
             scan.pass(edge.gap.len());
             edge.cleared.iter().for_each(|slot| scan.clear(*slot));

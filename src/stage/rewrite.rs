@@ -16,11 +16,12 @@ use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::iter::Searcher;
 use regex_automata::{Input, PatternID};
+use regex_syntax::hir::Hir;
 
 use super::field::{FIELD, INTO, Way};
 use super::{Kind, Stage};
 use crate::model::event::Events;
-use crate::model::field::Fields;
+use crate::model::field::{Fields, Slot};
 use crate::model::refused::Refusals;
 use crate::model::value::Value;
 use crate::raw::fault::{Faults, did_you_mean, listed};
@@ -28,6 +29,7 @@ use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::Node;
 use crate::raw::place::Text;
 use crate::raw::regex;
+use crate::scanner::{self, Scanner};
 
 pub(super) static KIND: Kind = Kind {
     name: "rewrite",
@@ -61,9 +63,9 @@ fn build(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<Box<dy
     let way = Way::read(&keys, fields, faults);
     let regex = keys.text("regex", faults).and_then(|text| regex::read(text, faults));
     let with = keys.text("with", faults);
-    let (regex, _) = regex?;
-    let with = read_with(with?, &regex, faults);
-    Some(Box::new(Rewrite::new(way?, regex, with?)))
+    let (regex, syntax) = regex?;
+    let with = read_with(with?, &regex, faults)?;
+    Some(Box::new(Rewrite { way: way?, search: Search::new(regex, syntax, with) }))
 }
 
 /// A part of what stands in place of a match.
@@ -176,8 +178,86 @@ fn group(name: &str, regex: &Regex) -> Result<usize, String> {
     })
 }
 
-struct Rewrite {
-    way: Way,
+/// What is replaced, and by what.
+enum Search {
+    Once(Once),
+    All(Box<All>),
+}
+
+impl Search {
+    fn new(regex: Regex, syntax: Hir, with: Vec<Part>) -> Search {
+        let groups = with.iter().filter_map(|part| match part {
+            Part::Group(group @ 1..) => Some(*group),
+            Part::Group(0) | Part::Text(_) => None,
+        });
+        let mut groups: Vec<_> = groups.collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let slots: Vec<_> = groups.iter().enumerate().map(|(slot, group)| (*group, Slot(slot))).collect();
+        match scanner::compile(&syntax, &slots) {
+            Some(scanner) if groups.len() <= FEW_GROUPS => {
+                Search::Once(Once { scanner, groups, syntax, regex, with, built: Vec::new() })
+            }
+            _ => Search::All(Box::new(All::new(regex, with))),
+        }
+    }
+
+    fn fork(&self) -> Search {
+        match self {
+            Search::Once(once) => Search::new(once.regex.clone(), once.syntax.clone(), once.with.clone()),
+            Search::All(all) => Search::All(Box::new(All::new(all.regex.clone(), all.with.clone()))),
+        }
+    }
+}
+
+/// So many groups can be wanted of a regex that a scanner matches.
+const FEW_GROUPS: usize = 4;
+
+/// A regex that matches at the start of a text or not at all, by one walk over it.
+struct Once {
+    scanner: Scanner,
+    /// The groups that are wanted, in the order of the slots that the scanner puts them in.
+    groups: Vec<usize>,
+    syntax: Hir,
+    regex: Regex,
+    with: Vec<Part>,
+    /// The new text while it is put together.
+    built: Vec<u8>,
+}
+
+impl Once {
+    /// `text` with its match replaced: itself if there is none.
+    fn rewrite<'b>(&mut self, text: &'b [u8], arena: &'b Bump) -> &'b [u8] {
+        let mut row = [Value::Missing; FEW_GROUPS];
+        let Some(end) = self.scanner.fill(text, &mut row) else { return text };
+        let part = |part: &'_ Part| match part {
+            Part::Group(0) => &text[..end],
+            Part::Group(group) => {
+                match self.groups.iter().position(|wanted| wanted == group).map(|at| row[at]) {
+                    Some(Value::Text(found)) => found,
+                    _ => b"",
+                }
+            }
+            Part::Text(_) => b"",
+        };
+        // A part of the text need not be copied.
+        if let ([only @ Part::Group(_)], true) = (self.with.as_slice(), end == text.len()) {
+            return part(only);
+        }
+        self.built.clear();
+        for written in &self.with {
+            match written {
+                Part::Text(text) => self.built.extend_from_slice(text),
+                Part::Group(_) => self.built.extend_from_slice(part(written)),
+            }
+        }
+        self.built.extend_from_slice(&text[end..]);
+        arena.alloc_slice_copy(&self.built)
+    }
+}
+
+/// A regex of which every match is found.
+struct All {
     regex: Regex,
     with: Vec<Part>,
     cache: Cache,
@@ -186,19 +266,19 @@ struct Rewrite {
     built: Vec<u8>,
 }
 
-impl Rewrite {
-    fn new(way: Way, regex: Regex, with: Vec<Part>) -> Rewrite {
+impl All {
+    fn new(regex: Regex, with: Vec<Part>) -> All {
         let cache = regex.create_cache();
         let info = regex.group_info().clone();
         // Where the groups lie costs time, so it is only found out if they are wanted.
         let wants_groups = with.iter().any(|part| matches!(part, Part::Group(1..)));
         let captures = if wants_groups { Captures::all(info) } else { Captures::matches(info) };
-        Rewrite { way, regex, with, cache, captures, built: Vec::new() }
+        All { regex, with, cache, captures, built: Vec::new() }
     }
 
     /// `text` with every match replaced: itself if there is none.
     fn rewrite<'b>(&mut self, text: &'b [u8], arena: &'b Bump) -> &'b [u8] {
-        let Rewrite { regex, with, cache, captures, built, .. } = self;
+        let All { regex, with, cache, captures, built } = self;
         built.clear();
         let mut taken = 0;
         let mut matches = 0;
@@ -229,17 +309,25 @@ impl Rewrite {
     }
 }
 
+struct Rewrite {
+    way: Way,
+    search: Search,
+}
+
 impl Stage for Rewrite {
     fn apply<'b>(&mut self, events: &mut Events<'b>, arena: &'b Bump, _: &mut Refusals) {
         events.retain(|row| {
-            let text = self.way.text(row, arena);
-            row[self.way.into.0] = text.map_or(Value::Missing, |text| Value::Text(self.rewrite(text, arena)));
+            let text = self.way.text(row, arena).map(|text| match &mut self.search {
+                Search::Once(once) => once.rewrite(text, arena),
+                Search::All(all) => all.rewrite(text, arena),
+            });
+            row[self.way.into.0] = text.map_or(Value::Missing, Value::Text);
             true
         });
     }
 
     fn fork(&self, _: &Fields) -> Box<dyn Stage> {
-        Box::new(Rewrite::new(self.way, self.regex.clone(), self.with.clone()))
+        Box::new(Rewrite { way: self.way, search: self.search.fork() })
     }
 }
 
@@ -282,10 +370,14 @@ mod tests {
         #[test]
         fn it_replaces_what_the_regex_crate_replaces(
             text in "[ab1\\-]{0,12}",
-            pattern in proptest::sample::select(vec!["a", "(a)(b)?", "a*", "", "(?P<x>[ab]+)-|1", "b$", "^|a"]),
-            with in proptest::sample::select(vec!["", "x", "$0", "<$0>$$", "${0}a"]),
+            pattern in proptest::sample::select(vec![
+                "a", "(a)(b)?", "a*", "", "(?P<x>[ab]+)-|1", "b$", "^|a",
+                "^(a*)", "^([ab]+)(-[^1]*)?", "^(a)(b)?", "^[ab]*-(.*)$",
+            ]),
+            with in proptest::sample::select(vec!["", "x", "$0", "<$0>$$", "${0}a", "$1", "$2", "$1-$2$1"]),
         ) {
             let expected = ::regex::bytes::Regex::new(pattern).unwrap();
+            prop_assume!((expected.captures_len()..=2).all(|group| !with.contains(&format!("${group}"))));
             let expected = expected.replace_all(text.as_bytes(), with.as_bytes()).into_owned();
             let with = with.replace("$0", "${0}");
             let stage = format!("rewrite: {{field: text, regex: '{pattern}', with: '{with}'}}");

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["base"],
     &["model"],
     &["telemetry"],
-    &["json"],
+    &["json", "scanner"],
     &["raw"],
     &["expr"],
     &["source", "decode", "stage", "aggregate", "encode"],
@@ -177,8 +177,8 @@ fn nothing_has_a_name_that_says_nothing() {
 /// The folders whose files are variants, and the files in them that serve the variants instead.
 const VARIANTS: &[(&str, &[&str])] = &[
     ("source", &["block", "framing", "multiline", "once", "unpack"]),
-    ("decode", &["grok", "grok_library", "scanner", "trial"]),
-    ("stage", &["field", "otherwise"]),
+    ("decode", &["grok", "grok_library", "scanner_tests", "trial"]),
+    ("stage", &["field", "literals", "otherwise"]),
     ("aggregate", &["book", "hdr", "laws", "shard", "sketch", "window"]),
     ("encode", &["chunks", "escape", "negotiate", "number", "sample", "sample_families", "select"]),
 ];

@@ -8,18 +8,16 @@
 
 mod bytes;
 mod compile;
-#[cfg(test)]
-mod tests;
 
 use self::bytes::Class;
-pub(super) use self::bytes::{begins_with, position};
-pub(super) use self::compile::compile;
+pub use self::compile::compile;
+use crate::base::bytes::{begins_with, find};
 use crate::model::field::Slot;
 use crate::model::value::Value;
 
 /// A regex that is anchored at the start of the record, and the registers to run it.
 #[derive(Debug)]
-pub(super) struct Scanner {
+pub struct Scanner {
     steps: Box<[Step]>,
     start: u32,
     /// Where the groups that are open begin.
@@ -39,7 +37,7 @@ enum Action {
     Literal(Box<[u8]>),
     /// One byte of a class follows.
     One(Class),
-    /// As many bytes of the class as there are follow.
+    /// As many bytes of the class as there are follow, and then these bytes.
     Run(Run),
     /// All up to the first place of a literal is of the class.
     Until {
@@ -68,6 +66,8 @@ struct Run {
     max: usize,
     /// Where a group goes that is this run.
     slot: Option<Slot>,
+    /// What follows the run; often nothing.
+    behind: Box<[u8]>,
 }
 
 /// A step for each byte and, last, for the end of the record; [`NOWHERE`] where nothing could match.
@@ -118,7 +118,7 @@ fn until(class: &Class, min: usize, literal: &[u8], rest: &[u8]) -> Option<usize
     let (first, others) = literal.split_first()?;
     let mut at = min;
     loop {
-        at += position(*first, rest.get(at..)?)?;
+        at += find(*first, rest.get(at..)?)?;
         if begins_with(&rest[at + 1..], others) {
             // All places before this one are no ends, whatever the class; so it is looked at only here.
             return (class.run(&rest[..at]) == at).then_some(at);
@@ -128,9 +128,9 @@ fn until(class: &Class, min: usize, literal: &[u8], rest: &[u8]) -> Option<usize
 }
 
 impl Scanner {
-    /// Fills the slots of the groups that take part; `None` where the record does not match, whose row is then
-    /// filled in part.
-    pub(super) fn fill<'b>(&mut self, record: &'b [u8], row: &mut [Value<'b>]) -> Option<()> {
+    /// Fills the slots of the groups that take part: where the match ends. `None` where the record does not match, whose
+    /// row is then filled in part.
+    pub fn fill<'b>(&mut self, record: &'b [u8], row: &mut [Value<'b>]) -> Option<usize> {
         let (mut at, mut next) = (0, self.start);
         loop {
             let step = &self.steps[next as usize];
@@ -154,7 +154,10 @@ impl Scanner {
                     if let Some(slot) = run.slot {
                         row[slot.0] = Value::Text(&rest[..len]);
                     }
-                    at += len;
+                    if !begins_with(&rest[len..], &run.behind) {
+                        return None;
+                    }
+                    at += len + run.behind.len();
                 }
                 Action::Until { class, min, literal } => at += until(class, *min, literal, &record[at..])?,
                 Action::Fork(fork) => {
@@ -170,7 +173,7 @@ impl Scanner {
                         return None;
                     }
                 }
-                Action::Accept => return Some(()),
+                Action::Accept => return Some(at),
             }
         }
     }

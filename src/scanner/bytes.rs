@@ -1,5 +1,7 @@
 //! Sets of bytes, and how far a record consists of them.
 
+use crate::base::bytes::{below, equal, position, short};
+
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ByteSet([u64; 4]);
@@ -52,14 +54,16 @@ enum Search {
     /// There is none.
     All,
     /// It is this one.
-    One([u8; 1]),
-    /// It is one of two.
-    Two([u8; 2]),
+    One(u8),
+    /// It is one of these, some of which may be the same.
+    Few([u8; FEW]),
     /// It is a control character or a space, though not every one of them ends the run. This is `\S`.
     Blank,
     /// Each byte is looked up. Such classes are digits, letters and the like, whose runs are short.
     Table,
 }
+
+const FEW: usize = 4;
 
 /// Bytes below this are control characters and the space.
 const PRINTED: u8 = 0x21;
@@ -69,8 +73,10 @@ impl Class {
         let others: Vec<u8> = set.not().iter().collect();
         let search = match others.as_slice() {
             [] => Search::All,
-            [one] => Search::One([*one]),
-            [one, two] => Search::Two([*one, *two]),
+            [one] => Search::One(*one),
+            [first, .., last] if others.len() <= FEW => Search::Few(std::array::from_fn(|at| {
+                if at == 0 { *first } else { *others.get(at).unwrap_or(last) }
+            })),
             others if others.iter().all(|other| *other < PRINTED) => Search::Blank,
             _ => Search::Table,
         };
@@ -79,6 +85,7 @@ impl Class {
         Class { members, search }
     }
 
+    #[inline]
     pub(super) fn contains(&self, byte: u8) -> bool {
         self.members[usize::from(byte)]
     }
@@ -87,11 +94,18 @@ impl Class {
     #[inline]
     pub(super) fn run(&self, bytes: &[u8]) -> usize {
         match self.search {
-            Search::All => bytes.len(),
-            Search::One([one]) => position(one, bytes).unwrap_or(bytes.len()),
-            Search::Two(two) => position_of_two(two, bytes).unwrap_or(bytes.len()),
-            Search::Blank => self.blank(bytes),
             Search::Table => self.table(bytes),
+            Search::One(one) => short(bytes, |word| equal(word, one)).unwrap_or_else(|| self.far(bytes)),
+            Search::Blank => match short(bytes, |word| below(word, PRINTED)) {
+                Some(at) if !self.contains(bytes[at]) => at,
+                _ => self.far(bytes),
+            },
+            Search::Few([one, two, three, four]) => {
+                let ends =
+                    |word| equal(word, one) | equal(word, two) | equal(word, three) | equal(word, four);
+                short(bytes, ends).unwrap_or_else(|| self.far(bytes))
+            }
+            Search::All => bytes.len(),
         }
     }
 
@@ -99,64 +113,28 @@ impl Class {
         bytes.iter().position(|byte| !self.contains(*byte)).unwrap_or(bytes.len())
     }
 
-    fn blank(&self, bytes: &[u8]) -> usize {
-        let (words, rest) = bytes.as_chunks::<8>();
-        for (at, word) in words.iter().enumerate() {
-            // The lowest bit that is set belongs to the first byte below the bound; bits above it may be wrong.
-            let word_of_bytes = u64::from_le_bytes(*word);
-            if word_of_bytes.wrapping_sub(ONES * u64::from(PRINTED)) & !word_of_bytes & HIGHS != 0 {
-                let run = self.table(word);
-                if run < word.len() {
-                    return at * 8 + run;
+    /// The same as [`run`](Class::run), for runs that are not short.
+    #[inline(never)]
+    fn far(&self, bytes: &[u8]) -> usize {
+        match self.search {
+            Search::All => bytes.len(),
+            Search::One(one) => memchr::memchr(one, bytes).unwrap_or(bytes.len()),
+            Search::Few([one, two, three, four]) => {
+                position(bytes, |byte| (byte == one) | (byte == two) | (byte == three) | (byte == four))
+            }
+            Search::Blank => {
+                let mut at = 0;
+                loop {
+                    at += position(&bytes[at..], |byte| byte < PRINTED);
+                    match bytes.get(at) {
+                        Some(byte) if self.contains(*byte) => at += 1,
+                        _ => return at,
+                    }
                 }
             }
-        }
-        words.len() * 8 + self.table(rest)
-    }
-}
-
-const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-
-/// How many words of eight bytes are looked at here before `memchr` is called.
-const WORDS: usize = 4;
-
-/// The bits of which the lowest belongs to the first byte of `word` that equals `byte`.
-fn equal(word: &[u8; 8], byte: u8) -> u64 {
-    let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
-    differs.wrapping_sub(ONES) & !differs & HIGHS
-}
-
-/// Where `byte` first stands. Most values are short, and then a few words of eight bytes are looked at in less time
-/// than a call of `memchr` takes.
-pub(in super::super) fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
-    let (words, _) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().take(WORDS).enumerate() {
-        let found = equal(word, byte);
-        if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+            Search::Table => self.table(bytes),
         }
     }
-    let seen = 8 * words.len().min(WORDS);
-    memchr::memchr(byte, &bytes[seen..]).map(|at| seen + at)
-}
-
-fn position_of_two([one, two]: [u8; 2], bytes: &[u8]) -> Option<usize> {
-    let (words, _) = bytes.as_chunks::<8>();
-    for (at, word) in words.iter().take(WORDS).enumerate() {
-        let found = equal(word, one) | equal(word, two);
-        if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let seen = 8 * words.len().min(WORDS);
-    memchr::memchr2(one, two, &bytes[seen..]).map(|at| seen + at)
-}
-
-/// `starts_with` without `memcmp`. What is compared is a few bytes long or none, and where none are, they have no
-/// address: touching that under a mask, as `memcmp` does with AVX-512, took longer than all the rest of a line.
-pub(in super::super) fn begins_with(bytes: &[u8], start: &[u8]) -> bool {
-    bytes.len() >= start.len() && bytes.iter().zip(start).all(|(byte, wanted)| byte == wanted)
 }
 
 #[cfg(test)]
@@ -166,11 +144,6 @@ mod tests {
     use super::*;
 
     proptest! {
-        #[test]
-        fn the_first_place_of_a_byte_is_that_of_memchr(bytes in "[ab]{0,3}[b-d\u{80}-\u{82}]{0,60}a?b?", byte in b'a'..=b'd') {
-            prop_assert_eq!(position(byte, bytes.as_bytes()), memchr::memchr(byte, bytes.as_bytes()));
-        }
-
         #[test]
         fn a_run_ends_at_the_first_byte_that_is_not_in_the_class(
             bytes in proptest::collection::vec(prop_oneof![0x1Eu8..=0x22, Just(b'\t'), 0x7Eu8..=0x81, Just(b'\\')], 0..60),

@@ -16,7 +16,7 @@ use crate::model::field::Slot;
 const FUEL: usize = 4000;
 
 /// The scanner of a regex whose `groups` go to slots; `None` where it is not of the kind that has one.
-pub(in super::super) fn compile(regex: &Hir, groups: &[(usize, Slot)]) -> Option<Scanner> {
+pub fn compile(regex: &Hir, groups: &[(usize, Slot)]) -> Option<Scanner> {
     if !regex.properties().look_set_prefix().contains(hir::Look::Start) {
         return None;
     }
@@ -192,8 +192,13 @@ impl Compiler<'_> {
         if !ends_by_itself && !repetition.greedy {
             max = min;
         }
-        let run = Run { class: Class::new(class), min, max, slot };
-        let start = self.push(Action::Run(run), next.start);
+        // A literal behind it is not worth a step of its own.
+        let (behind, behind_it) = match &self.steps[next.start as usize] {
+            Step { action: Action::Literal(literal), next } => (literal.clone(), *next),
+            _ => (Box::default(), next.start),
+        };
+        let run = Run { class: Class::new(class), min, max, slot, behind };
+        let start = self.push(Action::Run(run), behind_it);
         let is_sure = min <= 1 && next.matches_everything();
         Some(Tail { start, first, is_sure, grows, literal: None })
     }
@@ -261,7 +266,8 @@ impl Compiler<'_> {
         let HirKind::Alternation(options) = sub.kind() else { return self.part(sub, back) };
         let options = options.iter().map(|option| match single(option) {
             Some(class) => {
-                let run = Run { class: Class::new(class), min: 1, max: usize::MAX, slot: None };
+                let (members, behind) = (Class::new(class), Box::default());
+                let run = Run { class: members, min: 1, max: usize::MAX, slot: None, behind };
                 let start = self.push(Action::Run(run), back.start);
                 Some(Tail { start, first: Symbols::of(class), ..Tail::NEVER })
             }
