@@ -454,4 +454,5 @@ def main():
         compare_lanes(comparison)
 
 
-main()
+if __name__ == "__main__":
+    main()
