@@ -44,8 +44,8 @@ BY_USER = SOURCE + """decode: {pattern: 'user=$user ms=$ms'}
 metrics:
   - %s: {name: %s, help: By user., labels: [user], max_series: 2000000%s}
 """
-# What each kind of aggregator is given beside a name, and how many series of it are measured: those of HDR histograms have
-# their full size from the first value on.
+# Each kind of aggregator: its word, a name, its keys, and how many series are measured. Those of HDR histograms have their
+# full size from the first value on.
 KINDS = {
     "counter": ("counter", "users_total", "", 100_000),
     "gauge": ("gauge", "users", ", value: ms", 100_000),
@@ -143,13 +143,12 @@ class Growth:
         events = max(given.lines - 1, 1)
         return Cost((wall - wall_of_first) * 1e9 / events, (processor - start) * 1e9 / events, start)
 
-    def serve(self, pipeline, path, lines, workers=1):
-        """A server that has counted so many lines, and the seconds that it took."""
+    def serve(self, pipeline, path, workers=1):
+        """A server that has just been started."""
         file, port = self.folder / "pipeline.yaml", free_port()
         file.write_text(pipeline)
-        server = Server([STREAMGAUGE, "--log.level", "error", "run", str(file), "--engine.workers", str(workers),
-                         "--web.listen-address", f"127.0.0.1:{port}"], port, path, f"{self.output}.log")
-        return server, server.wait_until(has_counted(lines))
+        return Server([STREAMGAUGE, "--log.level", "error", "run", str(file), "--engine.workers", str(workers),
+                       "--web.listen-address", f"127.0.0.1:{port}"], port, path, f"{self.output}.log")
 
 
 def log(growth, lines):
@@ -175,8 +174,9 @@ def without_literals(at):
 
 
 def rules(growth):
+    """A stage that classifies by more rules."""
     given, kinds = log(growth, growth.scaled(500_000))
-    print("\nrules of `classify`; with a literal to search for, and without: ns and start in processor time")
+    print("\nrules: of `classify`, with a literal to search for, and without")
     print(f"{'rules':>8} {'M/s':>8} {'ns':>8} {'start ms':>9}   {'M/s':>8} {'ns':>8} {'start ms':>9}")
     for count in [1, 3, 10, 30, 100, 300, 1000]:
         def is_right(printed, count=count):
@@ -195,11 +195,13 @@ def rules(growth):
 
 
 def counters(count):
+    """So many metrics that count the same."""
     each = "  - counter: {name: lines_%d_total, help: Lines., labels: [service]}\n"
     return "".join(each % at for at in range(count))
 
 
 def metrics(growth):
+    """More metrics of one pipeline."""
     given, _ = log(growth, growth.scaled(500_000))
     print("\nmetrics: counters by service, the service by a regex")
     print(f"{'metrics':>8} {'M/s':>8} {'ns':>8} {'start ms':>9}")
@@ -223,8 +225,9 @@ def users(growth, series, more, in_order=False):
 
 
 def series(growth):
+    """One metric of more series. What the first events of all series take is measured by themselves, and taken off."""
     lines = growth.scaled(1_000_000)
-    print("\nseries of one counter: those that were seen before, and those seen for the first time, with the end of the program")
+    print("\nseries: of one counter, seen before, and for the first time with the end of the program")
     print(f"{'series':>8} {'M/s':>8} {'ns':>8} {'first ns':>9}")
     for each in [10, 100, 1000, 10_000, 100_000, 1_000_000]:
         each = growth.scaled(each)
@@ -244,7 +247,8 @@ def series(growth):
 
 
 def length(growth):
-    print("\nlines of more bytes: counted by a regex at their start, and searched for a word that 1 % have")
+    """Lines of more bytes."""
+    print("\nlength: counted by a regex at the start of lines, and searched for a word that 1 % have")
     print(f"{'bytes':>8} {'M/s':>8} {'MB/s':>8} {'ns':>8}   {'M/s':>8} {'MB/s':>8} {'ns':>8}")
     chance = random.Random(1)
     pool = " ".join(chance.choices([subject.split(" ")[0] for subject in SUBJECTS], k=1 << 16))
@@ -274,6 +278,7 @@ def processor_time(server):
 
 
 def workers(growth):
+    """More files, and more workers for them."""
     given, _ = log(growth, growth.scaled(500_000))
     lines = given.path.read_text()
     files = [growth.folder / f"lane-{at}.log" for at in [1, 2]]
@@ -285,9 +290,8 @@ def workers(growth):
     for many, count, path in [(1, 1, files[0]), (2, 1, growth.folder / "lane-*.log"), (2, 2, growth.folder / "lane-*.log")]:
         events, taken = TIMES * many * given.lines, []
         for _ in range(growth.rounds):
-            server, seconds = growth.serve(pipeline, path, events, count)
-            with server:
-                taken.append((seconds, processor_time(server)))
+            with growth.serve(pipeline, path, count) as server:
+                taken.append((server.wait_until(has_counted(events)), processor_time(server)))
                 answer, _, _ = server.get("/metrics")
                 check("lines", counted(body(answer), "lines_19_total")[1], events)
         wall, processor = (statistics.median(times) * 1e9 / events for times in zip(*taken))
@@ -296,6 +300,7 @@ def workers(growth):
 
 
 def memory(growth):
+    """What a series takes, by the kind of its metric."""
     few, more = growth.scaled(10), growth.scaled(1_000_000)
     print("\nmemory: about ten values for each series; what is resident beyond that of the program with 10 series")
     print(f"{'kind':24} {'series':>8} {'MiB':>8} {'B/series':>9}")
@@ -304,25 +309,27 @@ def memory(growth):
         resident = []
         for each, lines in [(few, more), (many, more * many // growth.scaled(100_000))]:
             given = users(growth, each, lines)
-            with growth.serve(BY_USER % tuple(kind), given.path, given.lines)[0] as server:
+            with growth.serve(BY_USER % tuple(kind), given.path) as server:
+                server.wait_until(has_counted(given.lines))
                 resident.append(server.resident())
                 answer, _, _ = server.get("/metrics")
                 own = kind[1] + ("_count" if kind[0] in ["histogram", "summary"] else "")
                 check(f"series of {name}", counted(body(answer), own)[0], each)
-        more_bytes = resident[1] - resident[0]
-        print(f"{name:24} {many:8} {more_bytes / 2**20:8.1f} {more_bytes / (many - few):9.0f}" if many > few
-              else f"{name:24} {many:8}", flush=True)
+        grown = resident[1] - resident[0]
+        print(f"{name:24} {many:8} {grown / 2**20:8.1f} {grown / (many - few):9.0f}", flush=True)
 
 
 def scrape(growth):
-    print("\nscrapes: a counter with one label, not compressed; its series came by chance, and in the order of their names")
+    """Expositions of more series."""
+    print("\nscrape: not compressed; the series came by chance, and in the order of their names")
     print(f"{'series':>8} {'MB':>8} {'first ms':>9} {'all ms':>9} {'ns':>8}   {'first ms':>9} {'all ms':>9} {'ns':>8}")
     for each in [10_000, 100_000, 300_000, 1_000_000]:
         each = growth.scaled(each)
         row = ""
         for in_order in [False, True]:
             given = users(growth, each, 0, in_order)
-            with growth.serve(BY_USER % KINDS["counter"][:3], given.path, given.lines)[0] as server:
+            with growth.serve(BY_USER % KINDS["counter"][:3], given.path) as server:
+                server.wait_until(has_counted(given.lines))
                 answers = [server.get("/metrics") for _ in range(5)]
             check("series and lines", counted(body(answers[0][0]), "users_total"), (each, each))
             first, whole = (statistics.median(times) for times in list(zip(*answers))[1:])
