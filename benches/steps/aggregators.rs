@@ -115,13 +115,8 @@ impl Metric {
         let weight = |reading| match reading {
             Reading::Counter { .. } | Reading::Gauge(_) => 1,
             Reading::Histogram { counts, .. } => counts.iter().sum(),
-            Reading::Summary { values, count, .. } => {
-                if values[0] > 0.0 {
-                    count
-                } else {
-                    0
-                }
-            }
+            Reading::Summary { values, count, .. } if values[0] > 0.0 => count,
+            Reading::Summary { .. } => 0,
         };
         readings.map(weight).sum()
     }

@@ -65,7 +65,9 @@ impl Step {
             }
         }
         let pass = median(own);
+        // One pass over little, as in a smoke run, may take less than can be measured.
         let beside = self.beside.map(|(other, _)| (pass / median(others), other));
+        let beside = beside.filter(|(times, _)| times.is_finite());
         let megabytes = (self.bytes > 0).then(|| self.bytes as f64 * 1e3 / pass);
         Row { name: name.to_owned(), each: pass / self.units as f64, unit: self.unit, megabytes, beside }
     }
