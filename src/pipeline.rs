@@ -1,7 +1,9 @@
 //! The straight line: a batch in, changes out. What one worker holds of one pipeline.
 
+mod metric;
 mod search;
 
+pub use metric::Metric;
 pub use search::{Search, Skipped};
 
 use std::sync::Arc;
@@ -9,14 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bumpalo::Bump;
 
-use crate::aggregate::{Accepted, Changes, Shard, Stamp};
+use crate::aggregate::{Changes, Stamp};
 use crate::decode::Decode;
-use crate::expr::Program;
-use crate::group::Group;
+use crate::group::Keys;
 use crate::model::batch::{Batch, Column, Ends, Lane, Position, Records};
 use crate::model::event::Events;
 use crate::model::field::Slot;
-use crate::model::refused::{Refusals, Refused};
+use crate::model::refused::Refusals;
 use crate::model::value::Value;
 use crate::stage::Stage;
 use search::Manner;
@@ -79,82 +80,13 @@ impl Flow {
     }
 }
 
-/// A metric as one worker records it.
-pub struct Metric {
-    condition: Option<Program>,
-    value: Option<Program>,
-    group: Group,
-    shard: Box<dyn Shard>,
-    accepted: Accepted,
-    /// The cells and values of the events at hand, handed to the shard together.
-    cells: Vec<u32>,
-    values: Vec<f64>,
-}
-
-impl Metric {
-    /// Records `value` (1 where there is none) of the events that `condition` holds for.
-    pub fn new(
-        condition: Option<Program>,
-        value: Option<Program>,
-        group: Group,
-        shard: Box<dyn Shard>,
-    ) -> Metric {
-        let accepted = shard.accepted();
-        Metric { condition, value, group, shard, accepted, cells: Vec::new(), values: Vec::new() }
-    }
-
-    fn record<'b>(&mut self, events: &Events<'b>, arena: &'b Bump, stamp: Stamp, refused: &mut Refusals) {
-        self.cells.clear();
-        self.values.clear();
-        for row in events.iter() {
-            if let Err(reason) = self.gather(row, arena, refused) {
-                refused.count(reason);
-            }
-        }
-        match self.value {
-            Some(_) => self.shard.record(&self.cells, &self.values, stamp),
-            None => self.shard.count(&self.cells, stamp),
-        }
-    }
-
-    fn take(&mut self) -> Changes {
-        let changes = self.shard.take();
-        self.group.renew(&mut *self.shard);
-        changes
-    }
-
-    fn gather<'b>(
-        &mut self,
-        row: &[Value<'b>],
-        arena: &'b Bump,
-        refused: &mut Refusals,
-    ) -> Result<(), Refused> {
-        if let Some(condition) = &self.condition
-            && !condition.holds(row, arena)?
-        {
-            return Ok(());
-        }
-        if let Some(value) = &self.value {
-            self.values.push(self.accepted.check(number(value.eval(row, arena)?)?)?);
-        }
-        self.cells.push(self.group.cell(row, arena, &mut *self.shard, refused));
-        Ok(())
-    }
-}
-
-fn number(value: Value<'_>) -> Result<f64, Refused> {
-    match value.as_number() {
-        Some(number) => Ok(number),
-        None if value == Value::Missing => Err(Refused::MissingField),
-        None => Err(Refused::NotANumber),
-    }
-}
-
 /// One pipeline of one worker: decode ▶ stages ▶ group ▶ aggregate, on memory that nobody else sees.
 pub struct Processor {
     decode: Box<dyn Decode>,
     stages: Vec<Box<dyn Stage>>,
     metrics: Vec<Metric>,
+    /// The keys of the metrics' labels.
+    keys: Vec<Keys>,
     /// Finds the lines that are worth decoding, where others are not.
     search: Option<Search>,
     /// Where the record itself goes, if it is used.
@@ -194,16 +126,31 @@ impl Processor {
         layout: Layout,
         decode: Box<dyn Decode>,
         stages: Vec<Box<dyn Stage>>,
-        metrics: Vec<Metric>,
+        mut metrics: Vec<Metric>,
         search: Option<Search>,
     ) -> Processor {
+        let mut keys = Vec::new();
+        metrics.iter_mut().for_each(|metric| metric.share(&mut keys));
         let mut flow = Flow::default();
         flow.stages.resize_with(stages.len(), Default::default);
         flow.metrics.resize_with(metrics.len(), Default::default);
         let Layout { width, raw, lane: lane_fields, columns, order } = layout;
         let events = Events::new(width);
         let arena = Bump::new();
-        Processor { decode, stages, metrics, search, raw, lane_fields, columns, order, flow, arena, events }
+        Processor {
+            decode,
+            stages,
+            metrics,
+            keys,
+            search,
+            raw,
+            lane_fields,
+            columns,
+            order,
+            flow,
+            arena,
+            events,
+        }
     }
 
     /// Takes a batch through the line.
@@ -311,8 +258,9 @@ impl Processor {
         }
         if !is_recount {
             self.flow.events += records.len() as u64;
+            self.keys.iter_mut().for_each(|keys| keys.begin(events.live()));
             for (metric, refused) in self.metrics.iter_mut().zip(&mut self.flow.metrics) {
-                metric.record(&events, &self.arena, stamp, refused);
+                metric.record(&events, &self.arena, stamp, (&mut self.keys, refused));
             }
         }
         self.events = events.recycle();
@@ -324,10 +272,9 @@ impl Processor {
         let mut flow = Flow::default();
         flow.stages.resize_with(self.stages.len(), Default::default);
         flow.metrics.resize_with(self.metrics.len(), Default::default);
-        PipelineDelta {
-            flow: std::mem::replace(&mut self.flow, flow),
-            metrics: self.metrics.iter_mut().map(Metric::take).collect(),
-        }
+        let metrics = self.metrics.iter_mut().map(|metric| metric.take(&mut self.keys)).collect();
+        self.metrics.iter_mut().for_each(|metric| metric.follow(&self.keys));
+        PipelineDelta { flow: std::mem::replace(&mut self.flow, flow), metrics }
     }
 }
 

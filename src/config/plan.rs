@@ -133,8 +133,9 @@ impl PipelinePlan {
 
 impl MetricPlan {
     fn metric(&self) -> Metric {
-        let group = Group::new(self.labels.clone(), Arc::clone(&self.directory));
-        Metric::new(self.condition.clone(), self.value.clone(), group, Arc::clone(&self.definition).shard())
+        let group = Group::new(Arc::clone(&self.directory));
+        let shard = Arc::clone(&self.definition).shard();
+        Metric::new(self.condition.clone(), self.value.clone(), self.labels.clone(), group, shard)
     }
 
     fn account(&self) -> Account {

@@ -83,6 +83,14 @@ impl Program {
         }
     }
 
+    /// The field that it is, if it is nothing more.
+    pub fn field(&self) -> Option<Slot> {
+        match self.root {
+            Node::Field(slot) => Some(slot),
+            _ => None,
+        }
+    }
+
     /// Whether the condition holds for an event; a result that is not true or false is refused.
     pub fn holds(&self, row: &[Value<'_>], arena: &Bump) -> Result<bool, Refused> {
         self.root.truth(row, arena)

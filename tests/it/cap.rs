@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use crate::replayed::replay;
 use crate::sample::{samples, total};
 
@@ -44,4 +46,40 @@ fn what_is_refused_takes_no_series() {
     let (text, flow) = replay(pipeline, &(refused + "{\"u\":\"real\",\"v\":5}\n"), Duration::ZERO);
     assert_eq!(samples(&text).into_iter().collect::<Vec<_>>(), [("paid_total{u=\"real\"}".to_owned(), 5.0)]);
     assert_eq!(flow.metrics[0].get(streamgauge::model::refused::Refused::Negative), 100);
+}
+
+/// Metrics of the same labels, but for the last: without and with a cap, a value that may be refused, a condition.
+const METRICS: [&str; 5] = [
+    "counter: {name: hits_total, help: Hits., labels: [a, b]}",
+    "counter: {name: few_total, help: Hits., labels: [a, b], max_series: 3}",
+    "counter: {name: paid_total, help: Paid., value: v, labels: [a, b]}",
+    "counter: {name: some_total, help: Hits., where: 'b == 1', labels: [a, b], max_series: 2}",
+    "counter: {name: other_total, help: Hits., labels: [b]}",
+];
+
+fn pipeline(metrics: &[&str]) -> String {
+    let metrics: String = metrics.iter().map(|metric| format!("  - {metric}\n")).collect();
+    format!("source: stdin\ndecode: json\nmetrics:\n{metrics}")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    #[test]
+    fn metrics_that_share_their_labels_count_as_each_does_alone(
+        events in proptest::collection::vec(("[x-z]|\u{e9}\0", 0..3u8, -1..3i8), 0..60),
+    ) {
+        let input: String = events
+            .iter()
+            .map(|(a, b, v)| format!("{}\n", serde_json::json!({"a": a, "b": b, "v": v})))
+            .collect();
+        let (together, flow) = replay(&pipeline(&METRICS), &input, Duration::ZERO);
+        let mut alone = String::new();
+        for (at, metric) in METRICS.iter().enumerate() {
+            let (text, its) = replay(&pipeline(&[metric]), &input, Duration::ZERO);
+            alone += &text;
+            prop_assert_eq!(&flow.metrics[at], &its.metrics[0]);
+        }
+        prop_assert_eq!(together, alone);
+    }
 }
