@@ -29,10 +29,14 @@ pub(super) fn fill<'b>(
     let mut scan = Scan { steps, ..Scan::new(text, row, arena)? };
     scan.peek()?;
     scan.value(wanted)?;
-    scan.peek().is_none().then_some(())
+    if scan.peek().is_some() {
+        return None;
+    }
+    scan.step(text.len(), None);
+    Some(())
 }
 
-/// A scalar that was come across.
+/// A scalar that was come across; at last, the end of the text.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     /// Where it lies in the text.
@@ -134,12 +138,16 @@ impl<'r, 'b> Scan<'r, 'b> {
             _ => {
                 let start = self.at;
                 self.scalar(wanted.slot)?;
-                if let Some(steps) = &mut self.steps {
-                    let cleared = std::mem::take(&mut self.cleared);
-                    steps.push(Step { place: start..self.at, slot: wanted.slot, cleared });
-                }
+                self.step(start, wanted.slot);
                 Some(())
             }
+        }
+    }
+
+    /// Notes what was done up to here, since the step before.
+    fn step(&mut self, start: usize, slot: Option<Slot>) {
+        if let Some(steps) = &mut self.steps {
+            steps.push(Step { place: start..self.at, slot, cleared: std::mem::take(&mut self.cleared) });
         }
     }
 

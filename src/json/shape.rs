@@ -101,6 +101,7 @@ impl Shapes {
             *self = Shapes { rest: REST, ..Shapes::default() };
             return;
         }
+        let Some(last) = steps.pop() else { return };
         let (mut node, mut end) = (0, 0);
         for step in steps.drain(..) {
             let Some(next) = self.add(node, &text[end..step.place.start], &step.cleared, Some(step.slot))
@@ -109,7 +110,7 @@ impl Shapes {
             };
             (node, end) = (next, step.place.end);
         }
-        self.add(node, &text[end..], &[], None);
+        self.add(node, &text[end..], &last.cleared, None);
     }
 
     /// Adds what follows a scalar, if it is not there: what may come then. `None` where there is no room.
@@ -168,7 +169,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #![proptest_config(ProptestConfig::with_cases(5000))]
 
         #[test]
         fn a_known_shape_says_what_serde_json_says(
@@ -200,6 +201,13 @@ mod tests {
         assert!(read(&mut reader, r#"{"a":1,"b":{"a":"x"},"c":[3,2,1]}"#));
         assert!(read(&mut reader, r#"{"a":1,"b":{"a":"x"},"c":[3,2]}"#));
         assert!(!read(&mut reader, r#"{"a":1,"b":{"a":"x"},"c":[3,2]"#));
+    }
+
+    #[test]
+    fn what_an_empty_list_leaves_missing_is_missing_again() {
+        let mut reader = reader();
+        assert!(!read(&mut reader, r#"{"b":1,"b":[]}"#));
+        assert!(read(&mut reader, r#"{"b":2,"b":[]}"#));
     }
 
     #[test]
