@@ -188,9 +188,13 @@ pub trait Book: Send + Sync {
     /// Forgets a series.
     fn forget(&mut self, series: SeriesId);
 
-    /// What a series says; `None` if nothing was ever posted for it, or if it has nothing to say.
-    fn read(&self, series: SeriesId, moment: Moment) -> Option<Reading<'_>>;
+    /// Shows `see` what each of some series says, in their order; nothing of those for which nothing was ever posted or
+    /// that have nothing to say. Best for some dozens at a time: as many as memory is asked for at once.
+    fn read<'b>(&'b self, series: &[SeriesId], moment: Moment, see: See<'_, 'b>);
 }
+
+/// Sees what a series says: which of those asked for it is, since when nothing was posted for it, and its reading.
+pub type See<'s, 'b> = &'s mut dyn FnMut(usize, Duration, &Reading<'b>);
 
 /// When changes are posted.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -17,6 +17,7 @@ pub(super) struct Cells<A: Aggregate> {
     touched: Vec<u32>,
 }
 
+/// There may be one for every series: with a sum, 32 bytes.
 struct Cell<C> {
     series: SeriesId,
     touched: bool,
@@ -84,5 +85,17 @@ impl<A: Aggregate> Shard for Cells<A> {
         self.by_series.clear();
         self.cells.clear();
         self.touched.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sum::Sum;
+
+    #[test]
+    fn the_cell_of_a_counter_takes_32_bytes() {
+        assert_eq!(size_of::<Cell<Sum>>(), 32);
+        assert_eq!(size_of::<(SeriesId, Sum)>(), 32);
     }
 }

@@ -3,7 +3,7 @@
 use super::totals::{Figure, Totals};
 use crate::encode::Encode;
 use crate::model::family::{Family, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 use crate::pipeline::Flow;
 
 /// The family whose largest 99th percentile is noted.
@@ -58,7 +58,7 @@ impl Encode for Counted {
         self.is_latency = family.name == LATENCY;
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, _: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, _: &mut Vec<u8>) {
         let values: Vec<_> = key.values().collect();
         for (figure, places) in &self.figures {
             let of: Vec<_> = places.iter().map(|place| values[*place]).collect();
@@ -87,6 +87,7 @@ impl Encode for Counted {
 mod tests {
     use super::*;
     use crate::model::family::{FamilyKind, MAX_QUANTILES};
+    use crate::model::series::SeriesKey;
     use crate::model::sum::Sum;
 
     fn family(name: &str, kind: FamilyKind, labels: &[&str]) -> Family {
@@ -109,11 +110,11 @@ mod tests {
             [("ERROR", "cart", 3.0), ("FATAL", "cart", 1.0), ("ERROR", "mail", 2.0)]
         {
             let reading = Reading::Counter { total: sum(total), created: 0.0 };
-            counted.series(&SeriesKey::new([level, service]), &reading, &mut Vec::new());
+            counted.series(SeriesKey::new([level, service]).labels(), &reading, &mut Vec::new());
         }
         counted.family(&family("other_total", FamilyKind::Counter, &[]), &mut Vec::new());
         let other = Reading::Counter { total: sum(9.0), created: 0.0 };
-        counted.series(&SeriesKey::new::<&str>([]), &other, &mut Vec::new());
+        counted.series(SeriesKey::new::<&str>([]).labels(), &other, &mut Vec::new());
         let mut expected = Totals::default();
         expected.add(Figure::LogErrors, &["cart"], 4);
         expected.add(Figure::LogErrors, &["mail"], 2);
@@ -129,7 +130,7 @@ mod tests {
             values[1] = last;
             let (levels, sum) = (&[0.5, 0.99], sum(2.25));
             let reading = Reading::Summary { levels, values, sum, count: 5, created: 0.0 };
-            counted.series(&SeriesKey::new([region]), &reading, &mut Vec::new());
+            counted.series(SeriesKey::new([region]).labels(), &reading, &mut Vec::new());
         }
         assert_eq!(counted.totals.sum(Figure::OrderLatencies), 15);
         assert_eq!(counted.totals.sum(Figure::OrderLatencyMillis), 6750);
@@ -140,7 +141,7 @@ mod tests {
     fn the_price_of_a_gauge_is_in_cents() {
         let mut counted = Counted::default();
         counted.family(&family("trade_price", FamilyKind::Gauge, &["symbol"]), &mut Vec::new());
-        counted.series(&SeriesKey::new(["OAK"]), &Reading::Gauge(101.29), &mut Vec::new());
+        counted.series(SeriesKey::new(["OAK"]).labels(), &Reading::Gauge(101.29), &mut Vec::new());
         assert_eq!(counted.totals.sum(Figure::PriceCents), 10_129);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Encode;
 use crate::model::family::{Family, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 
 /// How long a chunk is at least, but for the last. Longer ones gain nothing more.
 const LEN: usize = 256 << 10;
@@ -41,9 +41,13 @@ impl Encode for Chunks<'_> {
         self.cut(out);
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         self.encoder.series(key, reading, out);
         self.cut(out);
+    }
+
+    fn wants_series(&self) -> bool {
+        self.encoder.wants_series()
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
@@ -54,6 +58,7 @@ impl Encode for Chunks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::series::SeriesKey;
     use crate::model::family::FamilyKind;
 
     #[test]
@@ -68,7 +73,7 @@ mod tests {
         let write = |encoder: &mut dyn Encode, out: &mut Vec<u8>| {
             encoder.family(&family, out);
             for at in 0..100_000 {
-                encoder.series(&SeriesKey::new([at.to_string()]), &Reading::Gauge(1.0), out);
+                encoder.series(SeriesKey::new([at.to_string()]).labels(), &Reading::Gauge(1.0), out);
             }
             encoder.finish(out);
         };

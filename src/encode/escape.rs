@@ -12,6 +12,12 @@ pub fn unquoted(text: &str, out: &mut Vec<u8>) {
     escape(text.as_bytes(), |rest| memchr2(b'\\', b'\n', rest), out);
 }
 
+/// Whether text stands for itself between quotes.
+#[inline]
+pub fn is_plain(text: &str) -> bool {
+    memchr3(b'\\', b'\n', b'"', text.as_bytes()).is_none()
+}
+
 #[inline]
 fn escape(text: &[u8], find: impl Fn(&[u8]) -> Option<usize>, out: &mut Vec<u8>) {
     let mut rest = text;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Encode, Kind, number};
 use crate::model::family::{Family, FamilyKind, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 
 /// The table's row.
 pub static KIND: Kind = Kind {
@@ -63,7 +63,7 @@ impl Encode for Influx {
         }
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         let Some(family) = &mut self.family else { return };
         family.start(key);
         let mut line = |tag: Option<(&str, f64)>, fields: &[(&str, f64)]| {
@@ -117,7 +117,7 @@ impl Open {
     }
 
     /// Makes the measurement and tags of a series. A tag cannot be empty; a label that is stands for none.
-    fn start(&mut self, key: &SeriesKey) {
+    fn start(&mut self, key: Labels<'_>) {
         self.point.clear();
         self.point.extend_from_slice(&self.measurement);
         for (before, value) in self.before.iter().zip(key.values()).filter(|(_, value)| !value.is_empty()) {

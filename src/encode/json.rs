@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Encode, Kind, number};
 use crate::model::family::{Family, FamilyKind, Reading, UnixSeconds};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 use crate::model::sum::Sum;
 
 /// The table's row.
@@ -63,7 +63,7 @@ impl Encode for Json {
         self.family = Some(Open { kind: family.kind, before, empty: true });
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         if let Some(family) = &mut self.family {
             family.series(key, reading, out);
         }
@@ -112,7 +112,7 @@ fn header(family: &Family, out: &mut Vec<u8>) {
 }
 
 impl Open {
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(if self.empty { b"\n{\"labels\":{" } else { b",\n{\"labels\":{" });
         for (before, value) in self.before.iter().zip(key.values()) {

@@ -21,7 +21,7 @@ pub use negotiate::negotiate;
 pub use select::{Selected, Selection};
 
 use crate::model::family::{Family, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 
 /// A format of an exposition.
 #[derive(Debug)]
@@ -54,7 +54,13 @@ pub trait Encode {
     fn family(&mut self, family: &Family, out: &mut Vec<u8>);
 
     /// Writes one series of the family started last.
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>);
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>);
+
+    /// Whether series of the family started last are written at all. Where they are not, or nobody reads on, they may
+    /// be left out.
+    fn wants_series(&self) -> bool {
+        true
+    }
 
     /// Ends the exposition.
     fn finish(&mut self, out: &mut Vec<u8>);

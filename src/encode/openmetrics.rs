@@ -5,7 +5,7 @@
 use super::sample::{Samples, Style};
 use super::{Encode, Kind, escape, number};
 use crate::model::family::{Family, FamilyKind, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 
 /// The table's row.
 pub static KIND: Kind = Kind {
@@ -39,7 +39,7 @@ impl Encode for OpenMetrics {
         self.samples = Some(Samples::new(family, STYLE, name, &format!("{name}{suffix}")));
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         if let Some(samples) = &mut self.samples {
             samples.write(key, reading, out);
         }

@@ -1,8 +1,10 @@
 //! The sample lines of one family, which both text formats write alike.
 
+use std::ops::Range;
+
 use super::{escape, number};
 use crate::model::family::{Family, FamilyKind, Reading, UnixSeconds};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 use crate::model::sum::Sum;
 
 /// Where the text formats differ in their samples.
@@ -26,8 +28,6 @@ pub struct Samples {
     before: Vec<Vec<u8>>,
     /// What ends the labels and the space after them: `"} `, or the space alone.
     after: &'static [u8],
-    /// The labels of the series at hand, up to the last value: `{first="a",second="b`.
-    labels: Vec<u8>,
     /// What tells the buckets of a histogram or the quantiles of a summary from each other.
     parts: Parts,
 }
@@ -62,79 +62,116 @@ impl Samples {
             names: Names::new(base, value),
             before: family.labels.iter().enumerate().map(|(at, name)| before(at, name)).collect(),
             after: if unlabelled { b" " } else { b"\"} " },
-            labels: Vec::new(),
             parts: Parts::new(family.kind, unlabelled),
         }
     }
 
     /// Writes the samples of one series; nothing if `reading` is not of the family's kind.
-    pub fn write(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
-        self.labels.clear();
-        for (before, value) in self.before.iter().zip(key.values()) {
-            self.labels.extend_from_slice(before);
-            escape::quoted(value, &mut self.labels);
+    pub fn write(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
+        match reading {
+            Reading::Histogram { bounds, .. } => self.parts.prepare(bounds, self.style.bound),
+            Reading::Summary { levels, .. } => self.parts.prepare(levels, self.style.bound),
+            Reading::Counter { .. } | Reading::Gauge(_) => {}
         }
-        match (self.kind, *reading) {
+        Lines { samples: self, key, labels: None, out }.write(reading);
+    }
+
+    /// Writes the labels of a series up to the last value: `{first="a",second="b`.
+    #[inline]
+    fn labels(&self, key: Labels<'_>, out: &mut Vec<u8>) {
+        let values = self.before.iter().zip(key.values());
+        if escape::is_plain(key.joined()) {
+            for (before, value) in values {
+                out.extend_from_slice(before);
+                out.extend_from_slice(value.as_bytes());
+            }
+        } else {
+            for (before, value) in values {
+                out.extend_from_slice(before);
+                escape::quoted(value, out);
+            }
+        }
+    }
+}
+
+/// The lines of one series.
+struct Lines<'w> {
+    samples: &'w Samples,
+    key: Labels<'w>,
+    /// Where the labels are, in `out`, once a line was written: the others have them from there.
+    labels: Option<Range<usize>>,
+    out: &'w mut Vec<u8>,
+}
+
+impl Lines<'_> {
+    fn write(&mut self, reading: &Reading<'_>) {
+        let Samples { kind, style, names, after, parts, .. } = self.samples;
+        match (kind, reading) {
             (FamilyKind::Counter, Reading::Counter { total, created }) => {
-                self.line(&self.names.value, self.after, out, |out| number::sum(total, out));
-                self.created(created, out);
+                self.line(&names.value, after, |out| number::sum(*total, out));
+                self.created(*created);
             }
             (FamilyKind::Gauge, Reading::Gauge(value)) => {
-                self.line(&self.names.value, self.after, out, |out| number::float(value, out));
+                self.line(&names.value, after, |out| number::float(*value, out));
             }
-            (FamilyKind::Info, Reading::Gauge(_)) => {
-                self.line(&self.names.value, self.after, out, |out| out.push(b'1'));
-            }
+            (FamilyKind::Info, Reading::Gauge(_)) => self.line(&names.value, after, |out| out.push(b'1')),
             (FamilyKind::Histogram, Reading::Histogram { bounds, counts, sum, created }) => {
-                self.parts.prepare(bounds, self.style.bound);
-                let count = self.bucket_lines(counts, out);
-                if self.style.signed || !is_signed(bounds, sum) {
-                    self.line(&self.names.sum, self.after, out, |out| number::sum(sum, out));
-                    self.line(&self.names.count, self.after, out, |out| number::whole(count, out));
+                let count = self.buckets(counts);
+                if style.signed || !is_signed(bounds, *sum) {
+                    self.line(&names.sum, after, |out| number::sum(*sum, out));
+                    self.line(&names.count, after, |out| number::whole(count, out));
                 }
-                self.created(created, out);
+                self.created(*created);
             }
-            (FamilyKind::Summary, Reading::Summary { levels, values, sum, count, created }) => {
-                self.parts.prepare(levels, self.style.bound);
-                let shown = |value: &f64| self.style.signed || value.is_nan() || *value >= 0.0;
-                for (end, value) in self.parts.finite.iter().zip(values).filter(|(_, value)| shown(value)) {
-                    self.line(&self.names.value, end, out, |out| number::float(value, out));
+            (FamilyKind::Summary, Reading::Summary { values, sum, count, created, .. }) => {
+                let shown = |value: &f64| style.signed || value.is_nan() || *value >= 0.0;
+                for (end, value) in parts.finite.iter().zip(values).filter(|(_, value)| shown(value)) {
+                    self.line(&names.value, end, |out| number::float(*value, out));
                 }
-                if self.style.signed || sum.value() >= 0.0 {
-                    self.line(&self.names.sum, self.after, out, |out| number::sum(sum, out));
+                if style.signed || sum.value() >= 0.0 {
+                    self.line(&names.sum, after, |out| number::sum(*sum, out));
                 }
-                self.line(&self.names.count, self.after, out, |out| number::whole(count, out));
-                self.created(created, out);
+                self.line(&names.count, after, |out| number::whole(*count, out));
+                self.created(*created);
             }
             _ => {}
         }
     }
 
     /// Writes the cumulated buckets; returns the count of all.
-    fn bucket_lines(&self, counts: &[u64], out: &mut Vec<u8>) -> u64 {
+    fn buckets(&mut self, counts: &[u64]) -> u64 {
+        let Samples { names, parts, .. } = self.samples;
         let mut cumulated = 0u64;
-        for (end, count) in self.parts.finite.iter().zip(counts) {
+        for (end, count) in parts.finite.iter().zip(counts) {
             cumulated = cumulated.saturating_add(*count);
-            self.line(&self.names.bucket, end, out, |out| number::whole(cumulated, out));
+            self.line(&names.bucket, end, |out| number::whole(cumulated, out));
         }
         let all = counts.iter().fold(0, |all: u64, count| all.saturating_add(*count));
-        self.line(&self.names.bucket, &self.parts.infinite, out, |out| number::whole(all, out));
+        self.line(&names.bucket, &parts.infinite, |out| number::whole(all, out));
         all
     }
 
-    fn created(&self, created: UnixSeconds, out: &mut Vec<u8>) {
-        if self.style.created {
-            self.line(&self.names.created, self.after, out, |out| number::float(created, out));
+    fn created(&mut self, created: UnixSeconds) {
+        let Samples { style, names, after, .. } = self.samples;
+        if style.created {
+            self.line(&names.created, after, |out| number::float(created, out));
         }
     }
 
     #[inline]
-    fn line(&self, name: &[u8], end: &[u8], out: &mut Vec<u8>, number: impl FnOnce(&mut Vec<u8>)) {
-        out.extend_from_slice(name);
-        out.extend_from_slice(&self.labels);
-        out.extend_from_slice(end);
-        number(out);
-        out.push(b'\n');
+    fn line(&mut self, name: &[u8], end: &[u8], number: impl FnOnce(&mut Vec<u8>)) {
+        self.out.extend_from_slice(name);
+        match &self.labels {
+            Some(labels) => self.out.extend_from_within(labels.clone()),
+            None => {
+                let start = self.out.len();
+                self.samples.labels(self.key, self.out);
+                self.labels = Some(start..self.out.len());
+            }
+        }
+        self.out.extend_from_slice(end);
+        number(self.out);
+        self.out.push(b'\n');
     }
 }
 

@@ -42,7 +42,7 @@ pub fn written(kind: &Kind) -> String {
     let mut write = |family: &Family, series: &[(&[&str], Reading<'_>)]| {
         encoder.family(family, &mut out);
         for (values, reading) in series {
-            encoder.series(&SeriesKey::new(*values), reading, &mut out);
+            encoder.series(SeriesKey::new(*values).labels(), reading, &mut out);
         }
     };
     write(
@@ -113,24 +113,24 @@ pub fn check_wrong_orders(kind: &Kind, series: &str, end: &str) {
     let (mut encoder, mut out) = ((kind.build)(AT), Vec::new());
     let gauge = family("x", "", "", FamilyKind::Gauge, &["a", "b"]);
     let key = SeriesKey::new(["1", "2"]);
-    encoder.series(&key, &Reading::Gauge(1.0), &mut out);
+    encoder.series(key.labels(), &Reading::Gauge(1.0), &mut out);
     assert!(out.is_empty(), "no family yet");
 
     encoder.family(&gauge, &mut out);
     out.clear();
-    encoder.series(&key, &counter(1.0), &mut out);
-    encoder.series(&key, &histogram(&[], &[1], 1.0), &mut out);
+    encoder.series(key.labels(), &counter(1.0), &mut out);
+    encoder.series(key.labels(), &histogram(&[], &[1], 1.0), &mut out);
     assert!(out.is_empty(), "the reading is not a gauge's");
 
-    encoder.series(&SeriesKey::new(["1"]), &Reading::Gauge(1.0), &mut out);
-    encoder.series(&SeriesKey::new(["1", "2", "3"]), &Reading::Gauge(1.0), &mut out);
+    encoder.series(SeriesKey::new(["1"]).labels(), &Reading::Gauge(1.0), &mut out);
+    encoder.series(SeriesKey::new(["1", "2", "3"]).labels(), &Reading::Gauge(1.0), &mut out);
     assert_eq!(std::str::from_utf8(&out), Ok(series), "too few, too many labels");
     out.clear();
 
     encoder.finish(&mut out);
-    encoder.series(&key, &Reading::Gauge(1.0), &mut out);
+    encoder.series(key.labels(), &Reading::Gauge(1.0), &mut out);
     encoder.family(&gauge, &mut out);
-    encoder.series(&key, &Reading::Gauge(1.0), &mut out);
+    encoder.series(key.labels(), &Reading::Gauge(1.0), &mut out);
     encoder.finish(&mut out);
     assert_eq!(std::str::from_utf8(&out), Ok(end), "after the end");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Encode;
 use crate::model::family::{Family, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 
 /// Which families somebody wants to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,10 +48,14 @@ impl Encode for Selected<'_> {
         }
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         if self.wanted {
             self.encoder.series(key, reading, out);
         }
+    }
+
+    fn wants_series(&self) -> bool {
+        self.wanted && self.encoder.wants_series()
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
@@ -63,6 +67,7 @@ impl Encode for Selected<'_> {
 mod tests {
     use super::*;
     use crate::model::family::FamilyKind;
+    use crate::model::series::SeriesKey;
 
     #[track_caller]
     fn check(names: &[&str], written: &str) {
@@ -75,7 +80,7 @@ mod tests {
         {
             let (name, help) = (name.to_owned(), String::new());
             selected.family(&Family { name, help, unit: None, kind, labels: vec![] }, &mut out);
-            selected.series(&SeriesKey::new::<&str>([]), &Reading::Gauge(1.0), &mut out);
+            selected.series(SeriesKey::new::<&str>([]).labels(), &Reading::Gauge(1.0), &mut out);
         }
         selected.finish(&mut out);
         let text = String::from_utf8(out).unwrap();

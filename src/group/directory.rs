@@ -1,12 +1,15 @@
 //! The series of one metric, numbered in the order of first sight, up to a cap.
 
+mod keys;
+
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use dashmap::DashMap;
+use foldhash::quality::RandomState;
 
 use crate::model::series::{SeriesId, SeriesKey};
+use keys::Keys;
 
 /// Hands out the numbers of a metric's series to all workers. Asked only when a worker sees a key for the
 /// first time.
@@ -14,12 +17,11 @@ use crate::model::series::{SeriesId, SeriesKey};
 pub struct Directory {
     labels: usize,
     max_series: usize,
-    /// Read by any worker without `numbered` being locked; written only while `numbered` is locked.
-    ids: DashMap<SeriesKey, SeriesId, foldhash::quality::RandomState>,
-    /// How many numbers were given out. Locked by a worker to add a series, and by the ledger.
-    numbered: Mutex<Numbered>,
-    /// How often series were forgotten. Raised by the ledger after the keys are gone from `ids`; read by each worker
-    /// when it hands over, which then forgets the numbers that it knows.
+    hasher: RandomState,
+    /// Read by workers that look for a key; written by a worker that adds one, and by the ledger.
+    numbered: RwLock<Numbered>,
+    /// How often series were forgotten. Raised by the ledger while `numbered`, from which the keys are gone, is locked;
+    /// read by each worker when it hands over, which then forgets the numbers that it knows.
     epoch: AtomicU64,
     /// Whether there is no room. Written while `numbered` is locked; read without, as a hint that it need not be.
     full: AtomicBool,
@@ -30,15 +32,38 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Numbered {
+    keys: Keys,
     /// The next number that was never given out.
     next: u32,
     /// Numbers of forgotten series that no worker knows any more.
     free: Vec<SeriesId>,
     /// Series that the ledger has not heard of yet.
-    new: Vec<(SeriesId, SeriesKey)>,
+    new: NewSeries,
     /// How many series there are, the overflow series aside.
     living: usize,
     overflow: Option<SeriesId>,
+}
+
+/// Series that were added, in the order of that.
+#[derive(Debug, Default)]
+pub struct NewSeries {
+    /// Their keys, one after the other.
+    text: String,
+    /// Their numbers, and where their keys end.
+    ends: Vec<(SeriesId, usize)>,
+}
+
+impl NewSeries {
+    fn push(&mut self, series: SeriesId, key: &str) {
+        self.text.push_str(key);
+        self.ends.push((series, self.text.len()));
+    }
+
+    /// The series with their keys, as [`SeriesKey::joined`] has them.
+    pub fn iter(&self) -> impl Iterator<Item = (SeriesId, &str)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts.zip(&self.ends).map(|(start, (series, end))| (*series, &self.text[start..*end]))
+    }
 }
 
 impl Directory {
@@ -47,8 +72,8 @@ impl Directory {
         Directory {
             labels,
             max_series,
-            ids: DashMap::default(),
-            numbered: Mutex::default(),
+            hasher: RandomState::default(),
+            numbered: RwLock::default(),
             epoch: AtomicU64::new(0),
             full: AtomicBool::new(false),
             turned_away: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -57,57 +82,55 @@ impl Directory {
 
     /// The series with this key, a new one if there is room; `None` at the cap.
     pub fn series(&self, key: &str) -> Option<SeriesId> {
-        if let Some(id) = self.known(key) {
+        let hash = self.hash(key);
+        if let Some(id) = self.read().keys.find(hash, key) {
             return Some(id);
         }
         if self.full.load(Ordering::Relaxed) {
-            self.turn_away(key);
+            self.turn_away(hash);
             return None;
         }
-        let mut numbered = self.numbered();
+        let mut numbered = self.write();
         // Another worker may have added it since.
-        if let Some(id) = self.known(key) {
+        if let Some(id) = numbered.keys.find(hash, key) {
             return Some(id);
         }
-        if numbered.living >= self.max_series {
+        if numbered.living >= self.max_series || numbered.keys.is_full() {
             self.full.store(true, Ordering::Relaxed);
-            self.turn_away(key);
+            self.turn_away(hash);
             return None;
         }
         numbered.living += 1;
-        let key = SeriesKey::from_joined(key);
-        let id = numbered.add(key.clone());
-        self.ids.insert(key, id);
-        Some(id)
+        Some(numbered.add(hash, key))
     }
 
     /// The series that takes in what is beyond the cap.
     pub fn overflow(&self) -> SeriesId {
         let key = SeriesKey::overflow(self.labels);
-        let mut numbered = self.numbered();
+        let hash = self.hash(key.joined());
+        let mut numbered = self.write();
         if let Some(id) = numbered.overflow {
             return id;
         }
         // An event may have carried these very label values before.
-        let id = match self.known(key.joined()) {
+        let id = match numbered.keys.find(hash, key.joined()) {
             Some(id) => {
                 numbered.living -= 1;
                 self.full.store(false, Ordering::Relaxed);
                 id
             }
-            None => {
-                let id = numbered.add(key.clone());
-                self.ids.insert(key, id);
-                id
-            }
+            None => numbered.add(hash, key.joined()),
         };
         numbered.overflow = Some(id);
         id
     }
 
     /// The series that were added since the last time this was asked.
-    pub fn take_new(&self) -> Vec<(SeriesId, SeriesKey)> {
-        std::mem::take(&mut self.numbered().new)
+    pub fn take_new(&self) -> NewSeries {
+        if self.read().new.ends.is_empty() {
+            return NewSeries::default();
+        }
+        std::mem::take(&mut self.write().new)
     }
 
     /// For how many series there was no room since the last time this was asked, at most 4,096.
@@ -115,8 +138,8 @@ impl Directory {
         self.turned_away.iter().map(|bits| bits.swap(0, Ordering::Relaxed).count_ones() as usize).sum()
     }
 
-    fn turn_away(&self, key: &str) {
-        let hash = self.ids.hasher().hash_one(key) as usize;
+    fn turn_away(&self, hash: u32) {
+        let hash = hash as usize;
         let (bits, bit) = (&self.turned_away[hash / 64 % 64], 1 << (hash % 64));
         if bits.load(Ordering::Relaxed) & bit == 0 {
             bits.fetch_or(bit, Ordering::Relaxed);
@@ -126,10 +149,10 @@ impl Directory {
     /// Forgets series, all but the overflow series: their keys are unknown from here on, and there is room for
     /// others. Workers may know their numbers until they have handed over twice; then they are to be
     /// [released](Directory::release).
-    pub fn forget<'k>(&self, series: impl IntoIterator<Item = &'k SeriesKey>) {
-        let mut numbered = self.numbered();
+    pub fn forget<'k>(&self, series: impl IntoIterator<Item = &'k str>) {
+        let mut numbered = self.write();
         for key in series {
-            numbered.living -= usize::from(self.ids.remove(key).is_some());
+            numbered.living -= usize::from(numbered.keys.remove(self.hash(key), key));
         }
         self.full.store(numbered.living >= self.max_series, Ordering::Relaxed);
         // Pairs with the load in `epoch`: a worker that sees the new epoch does not find the keys any more.
@@ -138,7 +161,7 @@ impl Directory {
 
     /// Lets the numbers of forgotten series be given out again.
     pub fn release(&self, series: impl IntoIterator<Item = SeriesId>) {
-        self.numbered().free.extend(series);
+        self.write().free.extend(series);
     }
 
     /// How often series were forgotten. Numbers that a worker learned in an earlier epoch may be void.
@@ -151,24 +174,29 @@ impl Directory {
         self.max_series
     }
 
-    fn known(&self, key: &str) -> Option<SeriesId> {
-        // The guard is dropped here: none is held across another call.
-        self.ids.get(key).map(|id| *id)
+    fn hash(&self, key: &str) -> u32 {
+        (self.hasher.hash_one(key) >> 32) as u32
     }
 
-    fn numbered(&self) -> MutexGuard<'_, Numbered> {
-        // A push either happened or not: a panic elsewhere leaves the list whole.
-        self.numbered.lock().unwrap_or_else(PoisonError::into_inner)
+    // No guard is held across a call of anything but `Numbered`, and none of its methods panics half way.
+
+    fn read(&self) -> RwLockReadGuard<'_, Numbered> {
+        self.numbered.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Numbered> {
+        self.numbered.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Numbered {
-    fn add(&mut self, key: SeriesKey) -> SeriesId {
+    fn add(&mut self, hash: u32, key: &str) -> SeriesId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.next += 1;
             SeriesId(self.next - 1)
         });
-        self.new.push((id, key));
+        self.keys.insert(hash, key, id);
+        self.new.push(id, key);
         id
     }
 }
@@ -188,8 +216,9 @@ mod tests {
         assert_eq!(directory.overflow(), SeriesId(2));
         assert_eq!(directory.series(keys[1].joined()), Some(SeriesId(1)));
         assert_eq!(directory.series(keys[2].joined()), None);
-        let new: Vec<_> = directory.take_new().into_iter().map(|(_, key)| key).collect();
-        assert_eq!(new, [keys[0].clone(), keys[1].clone(), SeriesKey::overflow(1)]);
+        let new = directory.take_new();
+        let new: Vec<_> = new.iter().map(|(series, key)| (series.0, key)).collect();
+        assert_eq!(new, [(0, "a"), (1, "b"), (2, "__overflow__")]);
         assert_eq!((directory.take_turned_away(), directory.take_turned_away()), (1, 0));
     }
 
@@ -198,21 +227,20 @@ mod tests {
         let directory = Directory::new(1, 1);
         let id = directory.series(SeriesKey::overflow(1).joined());
         assert_eq!(id, Some(directory.overflow()));
-        assert_eq!(directory.take_new().len(), 1);
+        assert_eq!(directory.take_new().iter().count(), 1);
     }
 
     #[test]
     fn forgotten_series_make_room_and_their_numbers_come_back_when_they_are_released() {
         let directory = Directory::new(1, 2);
-        let key = |value: &str| SeriesKey::new([value]);
         let [a, b] = ["a", "b"].map(|value| directory.series(value).unwrap());
-        directory.forget([&key("a"), &key("never there")]);
+        directory.forget(["a", "never there"]);
         assert_eq!(directory.epoch(), 1);
         let c = directory.series("c").unwrap();
         assert!(c != a && c != b, "the number of `a` is not free yet");
         assert_eq!(directory.series("d"), None);
         directory.release([a]);
-        directory.forget([&key("b")]);
+        directory.forget(["b"]);
         assert_eq!(directory.series("d"), Some(a));
     }
 
@@ -225,6 +253,6 @@ mod tests {
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
         });
         assert!(seen.iter().all(|ids| *ids == seen[0]));
-        assert_eq!(directory.take_new().len(), 500);
+        assert_eq!(directory.take_new().iter().count(), 500);
     }
 }

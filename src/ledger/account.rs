@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::order::{Block, Order};
 use crate::aggregate::{Book, Changes, Moment, Posting};
 use crate::encode::Encode;
 use crate::group::Directory;
 use crate::model::family::{Family, Reading, UnixSeconds};
-use crate::model::series::{SeriesId, SeriesKey};
+use crate::model::series::{Labels, SeriesId, SeriesKey};
 
 /// Which series are there before their first event, and how long others are shown after their last.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,10 @@ pub struct Lifetimes {
     /// Without an event for longer than this a series is hidden.
     pub expire_after: Option<Duration>,
 }
+
+/// How many series are read at a time: more than memory can be asked for at once, few enough that they are still in the
+/// first-level cache when they are written.
+const TOGETHER: usize = 64;
 
 /// One metric's posted state.
 ///
@@ -30,12 +35,10 @@ pub struct Account {
     directory: Arc<Directory>,
     book: Box<dyn Book>,
     lifetimes: Lifetimes,
-    /// The keys of the series, by id. That of a forgotten series stays until its number is given out again.
-    keys: Vec<SeriesKey>,
     /// The series in the order of their keys, in which they are exposed.
-    order: Vec<SeriesId>,
-    /// The series that were forgotten at the last posting.
-    forgotten: Vec<SeriesId>,
+    order: Order,
+    /// The series that were forgotten at the last posting, with their keys, in the order of their numbers.
+    forgotten: Vec<(SeriesId, SeriesKey)>,
     /// Whether it was logged that there is no room for more series.
     warned: bool,
 }
@@ -48,8 +51,8 @@ impl Account {
         book: Box<dyn Book>,
         lifetimes: Lifetimes,
     ) -> Account {
-        let (keys, order, forgotten) = (Vec::new(), Vec::new(), Vec::new());
-        Account { family, directory, book, lifetimes, keys, order, forgotten, warned: false }
+        let (order, forgotten) = (Order::default(), Vec::new());
+        Account { family, directory, book, lifetimes, order, forgotten, warned: false }
     }
 
     /// The family that the account is exposed as.
@@ -62,13 +65,19 @@ impl Account {
         (self.order.len(), self.directory.max_series())
     }
 
-    /// What its series read that are not hidden, in the order of their keys.
-    pub fn readings(&self, moment: Moment) -> impl Iterator<Item = (&SeriesKey, Reading<'_>)> {
-        self.order.iter().filter_map(move |series| {
-            let since = self.book.idle_since(*series)?;
-            let shown = !self.is_idle(since, moment.now);
-            Some((&self.keys[series.index()], self.book.read(*series, moment).filter(|_| shown)?))
-        })
+    /// Shows `see` what its series read that are not hidden, in the order of their keys.
+    pub fn readings<'l>(&'l self, moment: Moment, see: &mut dyn FnMut(Labels<'l>, &Reading<'l>)) {
+        self.order.blocks().for_each(|block| self.show(block, moment, see));
+    }
+
+    fn show<'l>(&'l self, block: &'l Block, moment: Moment, see: &mut dyn FnMut(Labels<'l>, &Reading<'l>)) {
+        for (first, series) in (0..).step_by(TOGETHER).zip(block.series().chunks(TOGETHER)) {
+            self.book.read(series, moment, &mut |at, since, reading| {
+                if !self.is_idle(since, moment.now) {
+                    see(block.labels(first + at), reading);
+                }
+            });
+        }
     }
 
     /// Opens the series that are there from the start, among them the only one of a metric without labels.
@@ -85,14 +94,13 @@ impl Account {
 
     /// Posts what one worker changed.
     pub(super) fn post(&mut self, changes: Changes, posting: Posting) {
-        let (directory, keys) = (&self.directory, &self.keys);
+        let (directory, forgotten) = (&self.directory, &self.forgotten);
         let mut reborn = HashMap::new();
-        let forgotten = &self.forgotten;
         let mut living = |series: SeriesId| {
-            if forgotten.binary_search(&series).is_err() {
+            let Ok(at) = forgotten.binary_search_by_key(&series, |(series, _)| *series) else {
                 return series;
-            }
-            let key = &keys[series.index()];
+            };
+            let key = &forgotten[at].1;
             *reborn
                 .entry(series)
                 .or_insert_with(|| directory.series(key.joined()).unwrap_or_else(|| directory.overflow()))
@@ -103,7 +111,7 @@ impl Account {
     /// Ends a posting, after the changes of all workers.
     pub(super) fn settle(&mut self, now: Duration) {
         // Every worker has handed over since these were forgotten, and knows them no more.
-        self.directory.release(self.forgotten.drain(..));
+        self.directory.release(self.forgotten.drain(..).map(|(series, _)| series));
         self.learn();
         let wanted = self.directory.take_turned_away();
         if wanted > 0 {
@@ -122,43 +130,37 @@ impl Account {
 
     /// Learns the keys of new series, and their places in the order.
     fn learn(&mut self) {
-        let mut new = self.directory.take_new();
-        if new.is_empty() {
-            return;
+        let new = self.directory.take_new();
+        let mut new: Vec<_> = new.iter().collect();
+        if !new.is_empty() {
+            new.sort_unstable_by_key(|(_, key)| *key);
+            self.order.add(&new);
         }
-        new.sort_by(|(_, left), (_, right)| left.cmp(right));
-        for (id, key) in new {
-            if self.keys.len() <= id.index() {
-                self.keys.resize(id.index() + 1, key.clone());
-            }
-            self.keys[id.index()] = key;
-            self.order.push(id);
-        }
-        // Two sorted runs, which the standard library's sort merges.
-        self.order.sort_by(|left, right| self.keys[left.index()].cmp(&self.keys[right.index()]));
     }
 
     /// Forgets hidden series, at most `wanted`, those that are idle for longest first.
     fn forget(&mut self, wanted: usize, now: Duration) {
         let overflow = SeriesKey::overflow(self.family.labels.len());
-        let since =
-            |series: &SeriesId| self.book.idle_since(*series).filter(|since| self.is_idle(*since, now));
+        let since = |series: SeriesId| self.book.idle_since(series).filter(|since| self.is_idle(*since, now));
         let mut hidden: Vec<_> = self
             .order
-            .iter()
-            .filter(|series| self.keys[series.index()] != overflow)
-            .filter_map(|series| Some((since(series)?, *series)))
+            .blocks()
+            .flat_map(Block::iter)
+            .filter(|(_, key)| *key != overflow.joined())
+            .filter_map(|(series, key)| Some((since(series)?, series, key)))
             .collect();
-        hidden.sort();
+        hidden.sort_unstable();
         hidden.truncate(wanted);
         if hidden.is_empty() {
             return;
         }
-        self.forgotten = hidden.into_iter().map(|(_, series)| series).collect();
-        self.forgotten.sort();
-        self.forgotten.iter().for_each(|series| self.book.forget(*series));
-        self.order.retain(|series| self.forgotten.binary_search(series).is_err());
-        self.directory.forget(self.forgotten.iter().map(|series| &self.keys[series.index()]));
+        self.forgotten =
+            hidden.into_iter().map(|(_, series, key)| (series, SeriesKey::from_joined(key))).collect();
+        self.forgotten.sort_unstable_by_key(|(series, _)| *series);
+        self.forgotten.iter().for_each(|(series, _)| self.book.forget(*series));
+        let forgotten = |series| self.forgotten.binary_search_by_key(&series, |(series, _)| *series).is_ok();
+        self.order.retain(|series| !forgotten(series));
+        self.directory.forget(self.forgotten.iter().map(|(_, key)| key.joined()));
     }
 
     fn is_idle(&self, since: Duration, now: Duration) -> bool {
@@ -167,6 +169,11 @@ impl Account {
 
     pub(super) fn encode(&self, moment: Moment, encoder: &mut dyn Encode, out: &mut Vec<u8>) {
         encoder.family(&self.family, out);
-        self.readings(moment).for_each(|(key, reading)| encoder.series(key, &reading, out));
+        for block in self.order.blocks() {
+            if !encoder.wants_series() {
+                return;
+            }
+            self.show(block, moment, &mut |key, reading| encoder.series(key, reading, out));
+        }
     }
 }

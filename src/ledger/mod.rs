@@ -4,6 +4,7 @@
 //! is therefore a consistent cut. The ledger knows nothing of workers, queues or sources.
 
 mod account;
+mod order;
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};

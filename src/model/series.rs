@@ -3,6 +3,8 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use memchr::memchr;
+
 /// What stands between two values of a key, and therefore never in one.
 pub const SEPARATOR: char = '\0';
 
@@ -62,9 +64,45 @@ impl SeriesKey {
         SeriesKey::new(std::iter::repeat_n(OVERFLOW, labels))
     }
 
-    /// The label values, in order. For a metric without labels: one empty value, to be ignored.
+    /// The values, in order.
     pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.split(SEPARATOR)
+        self.labels().values()
+    }
+
+    /// The same, borrowed.
+    pub fn labels(&self) -> Labels<'_> {
+        Labels(&self.0)
+    }
+}
+
+/// The label values of one series, wherever their text is kept. Ordered as [`SeriesKey`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Labels<'k>(&'k str);
+
+impl<'k> Labels<'k> {
+    /// The values of a key that was joined by [`SeriesKey`].
+    pub fn from_joined(values: &'k str) -> Labels<'k> {
+        Labels(values)
+    }
+
+    /// The values, with a NUL between each two.
+    pub fn joined(self) -> &'k str {
+        self.0
+    }
+
+    /// The values, in order. For a metric without labels: one empty value, to be ignored.
+    pub fn values(self) -> impl Iterator<Item = &'k str> {
+        let mut rest = Some(self.0);
+        // `str::split` takes several times as long for texts as short as these.
+        std::iter::from_fn(move || {
+            let text = rest?;
+            let (value, others) = match memchr(SEPARATOR as u8, text.as_bytes()) {
+                Some(end) => (&text[..end], Some(&text[end + 1..])),
+                None => (text, None),
+            };
+            rest = others;
+            Some(value)
+        })
     }
 }
 

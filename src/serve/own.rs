@@ -280,7 +280,7 @@ impl Page<'_> {
         let mut sum = Sum::ZERO;
         sum.add(total);
         let reading = Reading::Counter { total: sum, created: self.created };
-        self.encoder.series(&SeriesKey::new(labels), &reading, self.out);
+        self.encoder.series(SeriesKey::new(labels).labels(), &reading, self.out);
     }
 
     fn measure(&mut self, kind: FamilyKind, labels: &[&str], value: f64) {
@@ -291,6 +291,6 @@ impl Page<'_> {
     }
 
     fn show(&mut self, labels: &[&str], value: f64) {
-        self.encoder.series(&SeriesKey::new(labels), &Reading::Gauge(value), self.out);
+        self.encoder.series(SeriesKey::new(labels).labels(), &Reading::Gauge(value), self.out);
     }
 }

@@ -5,7 +5,7 @@ use super::{MetricSummary, PipelineSummary, SeriesSummary};
 use crate::aggregate::Moment;
 use crate::ledger::{Account, Posted};
 use crate::model::family::{Family, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 use crate::telemetry::Lag;
 
 /// How many series of a metric are shown.
@@ -34,14 +34,19 @@ impl Names {
 fn metric(account: &Account, moment: Moment) -> MetricSummary {
     let family = account.family();
     let (series, max_series) = account.series();
-    let mut readings: Vec<_> =
-        account.readings(moment).filter_map(|(key, reading)| Some((size(&reading)?, key, reading))).collect();
-    // Between equals the order of the keys remains.
-    readings.sort_by(|(left, ..), (right, ..)| right.total_cmp(left));
-    readings.truncate(SHOWN);
+    let mut readings: Vec<(f64, Labels<'_>, Reading<'_>)> = Vec::new();
+    account.readings(moment, &mut |key, reading| {
+        let Some(size) = size(reading) else { return };
+        // Between equals the order of the keys remains.
+        let place = readings.partition_point(|(larger, ..)| larger.total_cmp(&size).is_ge());
+        if place < SHOWN {
+            readings.truncate(SHOWN - 1);
+            readings.insert(place, (size, key, *reading));
+        }
+    });
     let most = readings.first().map_or(0.0, |(size, ..)| *size);
     let largest = readings.iter().map(|(size, key, reading)| SeriesSummary {
-        labels: labels(family, key),
+        labels: labels(family, *key),
         value: value(reading),
         share: if most > 0.0 { (size / most * 1000.0).clamp(0.0, 1000.0) as u16 } else { 0 },
     });
@@ -83,7 +88,7 @@ fn value(reading: &Reading<'_>) -> String {
     }
 }
 
-fn labels(family: &Family, key: &SeriesKey) -> String {
+fn labels(family: &Family, key: Labels<'_>) -> String {
     let label = |(name, value): (&String, &str)| {
         let mut shown: String = value.chars().take(LABEL_LEN).collect();
         if shown.len() < value.len() {
@@ -114,6 +119,7 @@ fn short(number: f64) -> String {
 mod tests {
     use super::*;
     use crate::model::family::FamilyKind;
+    use crate::model::series::SeriesKey;
 
     #[test]
     fn numbers_are_short_and_their_digits_in_groups() {
@@ -141,7 +147,7 @@ mod tests {
             kind: FamilyKind::Gauge,
             labels: vec!["a".to_owned(), "b".to_owned()],
         };
-        let shown = labels(&family, &SeriesKey::new(["é".repeat(41).as_str(), "\"\n"]));
+        let shown = labels(&family, SeriesKey::new(["é".repeat(41).as_str(), "\"\n"]).labels());
         assert_eq!(shown, format!("a=\"{}…\" b=\"\\\"\\n\"", "é".repeat(40)));
     }
 }

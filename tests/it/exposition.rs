@@ -82,7 +82,7 @@ pub fn encoded(cases: &[Case], kind: &encode::Kind) -> String {
                     created: CREATED,
                 },
             };
-            encoder.series(&SeriesKey::new(labels), &reading, &mut out);
+            encoder.series(SeriesKey::new(labels).labels(), &reading, &mut out);
         }
     }
     encoder.finish(&mut out);

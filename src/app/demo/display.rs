@@ -12,7 +12,7 @@ use crate::demo::report::{self, Row};
 use crate::demo::totals::{Comparison, grouped};
 use crate::encode::{self, Encode};
 use crate::model::family::{Family, Reading};
-use crate::model::series::SeriesKey;
+use crate::model::series::Labels;
 
 /// The time between two summaries where they cannot be written over.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
@@ -154,10 +154,14 @@ impl Encode for Selection {
         }
     }
 
-    fn series(&mut self, key: &SeriesKey, reading: &Reading<'_>, out: &mut Vec<u8>) {
+    fn series(&mut self, key: Labels<'_>, reading: &Reading<'_>, out: &mut Vec<u8>) {
         if self.is_shown {
             self.inner.series(key, reading, out);
         }
+    }
+
+    fn wants_series(&self) -> bool {
+        self.is_shown
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
