@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::config::Plan;
-use crate::encode::{Chunks, Encode, Selected};
+use crate::encode::{Chunks, Encode, Selected, Sink};
 use crate::engine::Ticker;
 use crate::ledger::Ledger;
 use crate::serve::own::{Names, Own};
@@ -56,12 +56,12 @@ impl Page {
 }
 
 impl Exposition for Page {
-    fn expose(&self, asked: &Asked) -> Vec<Vec<u8>> {
+    fn expose(&self, asked: &Asked, sink: &mut dyn Sink) {
         self.ticker.tick();
         let now = self.clock.unix();
         let mut encoder = Selected::new((asked.kind.build)(now), &asked.families);
-        // The ledger is held only while this writes to memory; compressing and sending come later.
-        let (mut chunks, mut out) = (Chunks::new(&mut encoder), Vec::new());
+        // The ledger is held only while this writes to memory: the sink waits for nobody.
+        let (mut chunks, mut out) = (Chunks::new(&mut encoder, sink), Vec::new());
         let uptime = now.as_secs_f64() - self.started;
         // Read before the ledger is held.
         let process = Process::read();
@@ -71,7 +71,6 @@ impl Exposition for Page {
             own.encode(posted, encoder, out)
         });
         chunks.finish(&mut out);
-        chunks.with(out)
     }
 
     fn ready(&self) -> Readiness {

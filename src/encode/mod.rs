@@ -16,7 +16,7 @@ mod sample_families;
 
 use std::time::Duration;
 
-pub use chunks::Chunks;
+pub use chunks::{Chunks, Sink};
 pub use negotiate::negotiate;
 pub use select::{Selected, Selection};
 

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use flate2::write::GzEncoder;
 
 use crate::encode::negotiate::{Weight, weight};
+use crate::encode::{Sink, chunks};
 
 /// How a body is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,41 +63,59 @@ impl Coding {
         }
     }
 
-    /// Compresses chunk by chunk, and lets go of each when that is done.
+    /// Compresses chunk by chunk what `next` brings, and hands it on in chunks until nobody takes them any more.
     ///
     /// # Errors
-    /// Only if the library has some: memory takes everything.
-    pub fn encode(self, chunks: Vec<Vec<u8>>) -> io::Result<Vec<Bytes>> {
+    /// Those of `next`; or of the library, if it has some: memory takes everything.
+    pub fn encode(self, mut next: impl Next, sink: &mut dyn Sink) -> io::Result<()> {
         match self {
-            Coding::Identity => Ok(chunks.into_iter().map(Bytes::from).collect()),
+            Coding::Identity => {
+                while let Some(chunk) = next()?
+                    && sink.take(chunk.into()).is_some()
+                {}
+                Ok(())
+            }
             Coding::Gzip => {
                 let encoder = GzEncoder::new(Vec::new(), flate2::Compression::new(LEVEL.into()));
-                compress(encoder, chunks, GzEncoder::get_mut, GzEncoder::finish)
+                compress(encoder, next, sink, (GzEncoder::get_mut, GzEncoder::finish))
             }
             Coding::Zstd => {
                 let encoder = zstd::Encoder::new(Vec::new(), LEVEL.into())?;
-                compress(encoder, chunks, zstd::Encoder::get_mut, zstd::Encoder::finish)
+                compress(encoder, next, sink, (zstd::Encoder::get_mut, zstd::Encoder::finish))
             }
         }
     }
 }
 
+/// Brings the next chunk; `None` after the last.
+pub trait Next: FnMut() -> io::Result<Option<Bytes>> {}
+
+impl<F: FnMut() -> io::Result<Option<Bytes>>> Next for F {}
+
+/// How to get at what an encoder has written, and how to end it.
+type Access<E> = (fn(&mut E) -> &mut Vec<u8>, fn(E) -> io::Result<Vec<u8>>);
+
 fn compress<E: Write>(
     mut encoder: E,
-    chunks: Vec<Vec<u8>>,
-    written: fn(&mut E) -> &mut Vec<u8>,
-    finish: fn(E) -> io::Result<Vec<u8>>,
-) -> io::Result<Vec<Bytes>> {
-    let mut compressed = Vec::new();
-    for chunk in chunks {
+    mut next: impl Next,
+    sink: &mut dyn Sink,
+    (written, finish): Access<E>,
+) -> io::Result<()> {
+    while let Some(chunk) = next()? {
         encoder.write_all(&chunk)?;
         let written = written(&mut encoder);
-        if !written.is_empty() {
-            compressed.push(std::mem::take(written).into());
+        if written.len() >= chunks::LEN {
+            match sink.take(std::mem::take(written)) {
+                Some(buffer) => *written = buffer,
+                None => return Ok(()),
+            }
         }
     }
-    compressed.push(finish(encoder)?.into());
-    Ok(compressed)
+    let last = finish(encoder)?;
+    if !last.is_empty() {
+        sink.take(last);
+    }
+    Ok(())
 }
 
 /// One of the header's alternatives: a coding and its weight.
@@ -159,15 +178,19 @@ mod tests {
     fn what_was_compressed_is_what_others_decompress() {
         for chunks in [chunks(), Vec::new(), vec![Vec::new()]] {
             let whole = chunks.concat();
-            assert_eq!(Coding::Identity.encode(chunks.clone()).unwrap().concat(), whole);
+            let encoded = |coding: Coding| {
+                let (mut left, mut encoded) = (chunks.clone().into_iter(), Vec::new());
+                coding.encode(|| Ok(left.next().map(Bytes::from)), &mut encoded).unwrap();
+                encoded.concat()
+            };
+            assert_eq!(encoded(Coding::Identity), whole);
 
-            let gzip = Coding::Gzip.encode(chunks.clone()).unwrap().concat();
             let mut back = Vec::new();
+            let gzip = encoded(Coding::Gzip);
             flate2::read::GzDecoder::new(gzip.as_slice()).read_to_end(&mut back).unwrap();
             assert_eq!(back, whole);
 
-            let zstd = Coding::Zstd.encode(chunks).unwrap().concat();
-            assert_eq!(zstd::decode_all(zstd.as_slice()).unwrap(), whole);
+            assert_eq!(zstd::decode_all(encoded(Coding::Zstd).as_slice()).unwrap(), whole);
         }
     }
 }

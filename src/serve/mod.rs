@@ -9,6 +9,7 @@ pub mod own;
 mod page;
 mod scrape;
 mod stalled;
+mod stream;
 mod summary;
 
 use std::io;
@@ -28,9 +29,10 @@ use connections::Limits;
 
 /// What there is to show.
 pub trait Exposition: Send + Sync + 'static {
-    /// Everything posted up to now that was asked for, in chunks that together are one exposition. May block: it
-    /// is called on a thread kept for that, a few at a time.
-    fn expose(&self, asked: &Asked) -> Vec<Vec<u8>>;
+    /// Hands everything posted up to now that was asked for to `sink`, in chunks that together are one exposition. If it
+    /// panics what was handed over is not taken for a whole one. May block: it is called on a thread kept for that, a few
+    /// at a time.
+    fn expose(&self, asked: &Asked, sink: &mut dyn encode::Sink);
 
     /// Whether all is well, or what is not: a sentence for each reason. Must not block.
     fn ready(&self) -> Readiness;

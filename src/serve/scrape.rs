@@ -1,19 +1,17 @@
 //! The answer to a scrape: the exposition in the format and coding that the client prefers, sent chunk by chunk.
 
-use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body::{Frame, SizeHint};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::coding::Coding;
+use super::stream::{Stream, stream};
 use super::{Asked, Server, plain};
 use crate::encode::{self, Kind, Selection};
 
@@ -40,14 +38,28 @@ pub async fn answer(
     let names = parameters.into_iter().filter(|(name, _)| name == NAME).map(|(_, family)| family);
     let asked = Asked { kind, families: Selection::of(names) };
     let coding = Coding::negotiate(accepted(&headers, &header::ACCEPT_ENCODING).as_deref());
-    // The permit goes along: the work goes on when the client does not wait for it.
-    let exposed =
-        tokio::task::spawn_blocking(move || (coding.encode(server.exposition.expose(&asked)), permit)).await;
-    match exposed {
-        Ok((Ok(chunks), permit)) => respond(kind, coding, Chunks::new(chunks, permit)),
-        Ok((Err(error), _)) => failed(&error),
-        Err(error) => failed(&io::Error::other(error)),
+    let permit = Arc::new(permit);
+    let (mut source, made) = stream(Arc::clone(&permit));
+    tokio::task::spawn_blocking(move || {
+        server.exposition.expose(&asked, &mut source);
+        source.end();
+    });
+    let body = if coding == Coding::Identity { made } else { compressed(coding, made, permit) };
+    match body.begun().await {
+        Ok(()) => respond(kind, coding, body),
+        Err(error) => failed(&error),
     }
+}
+
+/// The same, compressed on a thread of its own: whoever makes the exposition holds the ledger, and is not to wait.
+fn compressed(coding: Coding, made: Stream, permit: Arc<OwnedSemaphorePermit>) -> Stream {
+    let (mut source, body) = stream(permit);
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || match coding.encode(|| runtime.block_on(made.next()), &mut source) {
+        Ok(()) => source.end(),
+        Err(error) => tracing::debug!(%error, "nothing more to compress"),
+    });
+    body
 }
 
 /// The answer when too many look at the ledger already.
@@ -56,13 +68,13 @@ pub fn busy() -> Response {
     ([(header::RETRY_AFTER, "1")], busy).into_response()
 }
 
-fn respond(kind: &Kind, coding: Coding, chunks: Chunks) -> Response {
+fn respond(kind: &Kind, coding: Coding, body: Stream) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind.content_type),
         (header::VARY, "Accept, Accept-Encoding"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    let mut response = (headers, Body::new(chunks)).into_response();
+    let mut response = (headers, Body::new(body)).into_response();
     if let Some(token) = coding.token() {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(token));
     }
@@ -78,42 +90,4 @@ fn failed(error: &io::Error) -> Response {
 fn accepted(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let all: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!all.is_empty()).then(|| all.join(","))
-}
-
-/// A body of known length. It holds the scrape's permit for as long as it holds memory.
-struct Chunks {
-    chunks: std::vec::IntoIter<Bytes>,
-    left: u64,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Chunks {
-    fn new(chunks: Vec<Bytes>, permit: OwnedSemaphorePermit) -> Chunks {
-        let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Chunks { chunks: chunks.into_iter(), left, _permit: permit }
-    }
-}
-
-impl HttpBody for Chunks {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let chunk = self.chunks.find(|chunk| !chunk.is_empty());
-        if let Some(chunk) = &chunk {
-            self.left -= chunk.len() as u64;
-        }
-        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
 }

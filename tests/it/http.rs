@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 
 use streamgauge::base::shutdown::Shutdown;
-use streamgauge::encode::{self, Selection};
+use streamgauge::encode::{self, Selection, Sink};
 use streamgauge::serve::{self, Asked, Exposition, MetricSummary, Options, PipelineSummary, Readiness};
 
 /// An exposition that a test has in its hands.
@@ -15,8 +15,15 @@ struct Shown {
     reasons: Vec<String>,
     lately: Vec<String>,
     fails: bool,
+    breaks_off: bool,
+    /// Goes on until nobody takes it any more.
+    endless: bool,
     chunk: usize,
+    /// Passed before anything is exposed, and after everything was.
     gate: Gate,
+    end: Gate,
+    /// Whether somebody took the last chunk of the last exposition.
+    taken: Mutex<Option<bool>>,
     /// What the last scrape asked for.
     asked: Mutex<Option<Asked>>,
 }
@@ -46,19 +53,39 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    fn forget(&self) {
+        self.state.lock().unwrap().1 = 0;
+    }
+
     fn wait_for(&self, waiting: usize) {
         drop(self.changed.wait_while(self.state.lock().unwrap(), |(_, count)| *count < waiting).unwrap());
     }
 }
 
+/// Bytes that can hardly be compressed.
+fn noise(seed: u64) -> Vec<u8> {
+    let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    std::iter::successors(Some(seed), next).map(|state| (state >> 56) as u8).take(1 << 16).collect()
+}
+
 impl Exposition for Shown {
-    fn expose(&self, asked: &Asked) -> Vec<Vec<u8>> {
+    fn expose(&self, asked: &Asked, sink: &mut dyn Sink) {
         assert!(!self.fails, "this exposition was told to fail");
         self.gate.pass();
         *self.asked.lock().unwrap() = Some(asked.clone());
-        let mut chunks = vec![asked.kind.name.into(), Vec::new(), b" says 1\n".to_vec()];
-        chunks.resize(3 + self.chunk, vec![b'#'; 1 << 16]);
-        chunks
+        let first = format!("{} says 1\n", asked.kind.name);
+        let mut taken = sink.take(first.into_bytes());
+        for _ in 0..self.chunk {
+            taken = taken.and_then(|_| sink.take(vec![b'#'; 1 << 16]));
+        }
+        let mut seed = 0;
+        while self.endless && taken.is_some() {
+            seed += 1;
+            taken = sink.take(noise(seed));
+        }
+        *self.taken.lock().unwrap() = Some(taken.is_some());
+        self.end.pass();
+        assert!(!self.breaks_off, "this exposition was told to break off");
     }
 
     fn ready(&self) -> Readiness {
@@ -168,9 +195,28 @@ fn read(mut stream: TcpStream) -> Response {
     stream.read_to_end(&mut bytes).unwrap();
     let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    let body = decompressed(&head, &bytes[end + 4..]);
+    let mut sent = bytes.split_off(end + 4);
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    if is_chunked {
+        sent = joined(&sent).expect("the last chunk says that it is the last");
+    }
+    let body = decompressed(&head, &sent);
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Response { status, head, body: String::from_utf8(body).unwrap(), sent: bytes.len() - end - 4 }
+    Response { status, head, body: String::from_utf8(body).unwrap(), sent: sent.len() }
+}
+
+/// A body that was sent in chunks; `None` if it breaks off.
+fn joined(mut sent: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = sent.windows(2).position(|end| end == b"\r\n")?;
+        let len = usize::from_str_radix(std::str::from_utf8(&sent[..end]).unwrap(), 16).unwrap();
+        if len == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(sent.get(end + 2..end + 2 + len)?);
+        sent = &sent[end + 4 + len..];
+    }
 }
 
 fn decompressed(head: &str, body: &[u8]) -> Vec<u8> {
@@ -226,7 +272,9 @@ fn a_scrape_is_compressed_as_the_client_prefers() {
         let response = server.ask("GET", path, &format!("Accept-Encoding: {accepted}\r\n"));
         assert_eq!(response.header("content-encoding"), coding, "{accepted}");
         assert_eq!(response.header("vary"), Some("Accept, Accept-Encoding"));
-        assert_eq!(response.header("content-length"), Some(response.sent.to_string().as_str()));
+        // What fits one chunk has a length; all else may be sent while it is made.
+        let len = response.header("content-length").map(|len| len.parse().unwrap());
+        assert!(len == Some(response.sent) || len.is_none() && coding.is_none(), "{accepted}: {len:?}");
         assert_eq!(response.body[6..].trim_start_matches(|c| c != '#').len(), 20 << 16);
         assert!(coding.is_none() || response.sent < 20_000, "{} bytes", response.sent);
     }
@@ -279,8 +327,66 @@ fn head_answers_as_get_does_without_a_body() {
 #[test]
 fn a_large_exposition_arrives_whole() {
     let server = Server::with(Shown { chunk: 200, ..Shown::default() });
-    let response = server.get("/metrics");
-    assert_eq!(response.body.len(), 18 + 200 * (1 << 16));
+    for coding in ["identity", "gzip", "zstd"] {
+        let response = server.ask("GET", "/metrics", &format!("Accept-Encoding: {coding}\r\n"));
+        assert_eq!(response.body.len(), 18 + 200 * (1 << 16), "{coding}");
+    }
+}
+
+#[test]
+fn what_is_there_is_sent_before_the_exposition_is_whole() {
+    let shown = Arc::new(Shown { chunk: 20, ..Shown::default() });
+    let server = Server::start(Arc::clone(&shown), "/metrics");
+    shown.end.close();
+    let mut stream = server.send(&request("GET", "/metrics", ""));
+    let mut most = vec![0; 20 << 16];
+    stream.read_exact(&mut most).unwrap();
+    assert!(most.windows(18).any(|text| text == b"prometheus says 1\n"));
+    shown.end.open();
+    stream.read_to_end(&mut most).unwrap();
+    assert!(most.ends_with(b"#\r\n0\r\n\r\n"));
+}
+
+#[test]
+fn what_breaks_off_is_not_taken_for_whole() {
+    let server = Server::with(Shown { breaks_off: true, chunk: 40, ..Shown::default() });
+    // More often than there are permits: none is lost.
+    for coding in ["identity", "gzip", "zstd"].repeat(4) {
+        let mut sent = Vec::new();
+        let headers = format!("Accept-Encoding: {coding}\r\n");
+        let ended = server.send(&request("GET", "/metrics", &headers)).read_to_end(&mut sent);
+        // What is short when it is compressed was not begun yet.
+        let begun = sent.starts_with(b"HTTP/1.1 200");
+        assert!(begun || sent.starts_with(b"HTTP/1.1 500") && coding != "identity", "{coding}");
+        assert!(!begun || ended.is_err() || !sent.ends_with(b"\r\n0\r\n\r\n"), "{coding}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_nobody_who_makes_the_exposition() {
+    // Far more than sockets hold.
+    let shown = Arc::new(Shown { chunk: 1000, ..Shown::default() });
+    let server = Server::start(Arc::clone(&shown), "/metrics");
+    for coding in ["identity", "zstd"] {
+        let stream = server.send(&request("GET", "/metrics", &format!("Accept-Encoding: {coding}\r\n")));
+        shown.end.wait_for(1);
+        assert_eq!(*shown.taken.lock().unwrap(), Some(true), "{coding}");
+        assert_eq!(read(stream).body.len(), 18 + 1000 * (1 << 16));
+        shown.end.forget();
+    }
+}
+
+#[test]
+fn nothing_more_is_made_for_a_client_that_has_gone() {
+    let shown = Arc::new(Shown { endless: true, ..Shown::default() });
+    let server = Server::start(Arc::clone(&shown), "/metrics");
+    for coding in ["identity", "zstd"] {
+        let mut stream = server.send(&request("GET", "/metrics", &format!("Accept-Encoding: {coding}\r\n")));
+        stream.read_exact(&mut [0; 15]).unwrap();
+        drop(stream);
+        shown.end.wait_for(1);
+        shown.end.forget();
+    }
 }
 
 #[test]
