@@ -21,15 +21,17 @@ metrics:
   - histogram: {name: amounts, help: Amounts., value: amount, labels: [kind], buckets: [1, 10, 100]}
 "#;
 
-/// Writes events until it is told to stop, with pauses that leave the processor to those who read: how many.
-fn write_until(stop: &Shutdown, path: &Path) -> usize {
+/// Writes events of some kinds until it is told to stop, with pauses that leave the processor to those who read: how
+/// many.
+fn write_until(stop: &Shutdown, path: &Path, kinds: usize) -> usize {
     let mut log = File::create(path).unwrap();
-    let event = |n: usize| format!("{{\"kind\":\"k{}\",\"amount\":{}}}\n", n % 5, n % 200);
-    let events: String = (0..200).map(event).collect();
+    let event = |n: usize| format!("{{\"kind\":\"k{}\",\"amount\":{}}}\n", n % kinds, n % 200);
+    let count = kinds.max(200);
+    let events: String = (0..count).map(event).collect();
     let mut written = 0;
-    while !stop.wait(Duration::from_millis(2)) {
+    while !stop.wait(Duration::from_micros(10 * count as u64)) {
         log.write_all(events.as_bytes()).unwrap();
-        written += 200;
+        written += count;
     }
     written
 }
@@ -46,8 +48,9 @@ fn check(page: &str) -> f64 {
     events
 }
 
-#[test]
-fn a_thousand_pages_under_load_are_consistent_cuts_and_never_go_back() {
+/// Checks at least so many pages while events of so many kinds are written.
+#[track_caller]
+fn check_pages(least: usize, kinds: usize) {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = folder.path().join("events.yaml");
     fs::write(&pipeline, PIPELINE.replace("FOLDER", &folder.path().display().to_string())).unwrap();
@@ -56,11 +59,11 @@ fn a_thousand_pages_under_load_are_consistent_cuts_and_never_go_back() {
     let written: usize = std::thread::scope(|scope| {
         let (stop, folder) = (&stop, folder.path());
         let writers: Vec<_> = ["a.log", "b.log", "c.log", "d.log"]
-            .map(|name| scope.spawn(move || write_until(stop, &folder.join(name))))
+            .map(|name| scope.spawn(move || write_until(stop, &folder.join(name), kinds)))
             .into();
         let (mut before, mut moved, mut pages) = (0.0, 0, 0);
         // A page that shows what the one before showed proves little.
-        while pages < 1000 || moved < 200 {
+        while pages < least || moved < least / 5 {
             pages += 1;
             let events = check(&running.get("/metrics", "").1);
             assert!(events >= before, "{events} after {before}");
@@ -71,4 +74,15 @@ fn a_thousand_pages_under_load_are_consistent_cuts_and_never_go_back() {
         writers.into_iter().map(|writer| writer.join().unwrap()).sum()
     });
     running.wait_for("events_total", written as f64);
+}
+
+#[test]
+fn a_thousand_pages_under_load_are_consistent_cuts_and_never_go_back() {
+    check_pages(1000, 5);
+}
+
+/// A megabyte, of which the first is sent long before the last is written.
+#[test]
+fn pages_of_many_chunks_are_consistent_cuts_too() {
+    check_pages(30, 4000);
 }

@@ -35,8 +35,8 @@ const PAGE: u64 = (3 * 301 + 14 * 301 + 2 * 5 * 21) * (2 * KIB + 100);
 pub fn bytes(pipelines: u64) -> u64 {
     let input = WORKERS * (QUEUE + BATCH) + pipelines * 2 * BATCH;
     let arenas = WORKERS * pipelines * 2 * BATCH;
-    // One copy for directory and ledger, and one in each worker's table, whose storage doubles when it grows.
-    let keys = SERIES * LABEL * (1 + 2 * WORKERS);
+    // One copy for the ledger, one for the directory and one in each worker's table, whose storage doubles when it grows.
+    let keys = SERIES * LABEL * (1 + 2 + 2 * WORKERS);
     let cells = 21 * (SKETCHES + HDR) + SERIES * 512 * (1 + WORKERS);
     // One page is made while the one before is sent.
     PROGRAM + input + arenas + pipelines * (keys + cells + 2 * PAGE)
