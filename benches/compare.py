@@ -426,7 +426,8 @@ class Scrape:
             server.wait_until(has_counted(self.lines))
             took = {False: [], True: []}
             for at in range(2 * self.of.rounds):
-                is_scraped = at % 2 == 1
+                # Neither is always the first of a pair.
+                is_scraped = at % 4 in (1, 2)
                 took[is_scraped].append(self.feed(server, PASSES, is_scraped))
             counted = (1 + 2 * self.of.rounds * PASSES) * self.lines
             server.wait_until(has_counted(counted))
