@@ -49,20 +49,31 @@ struct Numbered {
 pub struct NewSeries {
     /// Their keys, one after the other.
     text: String,
-    /// Their numbers, and where their keys end.
-    ends: Vec<(SeriesId, usize)>,
+    /// Their numbers, and where their keys end: no further than [`Keys`] reach.
+    ends: Vec<(SeriesId, u32)>,
 }
 
 impl NewSeries {
     fn push(&mut self, series: SeriesId, key: &str) {
         self.text.push_str(key);
-        self.ends.push((series, self.text.len()));
+        self.ends.push((series, self.text.len() as u32));
     }
 
-    /// The series with their keys, as [`SeriesKey::joined`] has them.
-    pub fn iter(&self) -> impl Iterator<Item = (SeriesId, &str)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
-        starts.zip(&self.ends).map(|(start, (series, end))| (*series, &self.text[start..*end]))
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// One of them with its key, as [`SeriesKey::joined`] has it.
+    pub fn get(&self, at: usize) -> (SeriesId, &str) {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        let (series, end) = self.ends[at];
+        (series, &self.text[start as usize..end as usize])
     }
 }
 
@@ -127,7 +138,7 @@ impl Directory {
 
     /// The series that were added since the last time this was asked.
     pub fn take_new(&self) -> NewSeries {
-        if self.read().new.ends.is_empty() {
+        if self.read().new.is_empty() {
             return NewSeries::default();
         }
         std::mem::take(&mut self.write().new)
@@ -217,8 +228,8 @@ mod tests {
         assert_eq!(directory.series(keys[1].joined()), Some(SeriesId(1)));
         assert_eq!(directory.series(keys[2].joined()), None);
         let new = directory.take_new();
-        let new: Vec<_> = new.iter().map(|(series, key)| (series.0, key)).collect();
-        assert_eq!(new, [(0, "a"), (1, "b"), (2, "__overflow__")]);
+        let new: Vec<_> = (0..new.len()).map(|at| new.get(at)).collect();
+        assert_eq!(new, [(SeriesId(0), "a"), (SeriesId(1), "b"), (SeriesId(2), "__overflow__")]);
         assert_eq!((directory.take_turned_away(), directory.take_turned_away()), (1, 0));
     }
 
@@ -227,7 +238,7 @@ mod tests {
         let directory = Directory::new(1, 1);
         let id = directory.series(SeriesKey::overflow(1).joined());
         assert_eq!(id, Some(directory.overflow()));
-        assert_eq!(directory.take_new().iter().count(), 1);
+        assert_eq!(directory.take_new().len(), 1);
     }
 
     #[test]
@@ -253,6 +264,6 @@ mod tests {
             workers.into_iter().map(|worker| worker.join().unwrap()).collect()
         });
         assert!(seen.iter().all(|ids| *ids == seen[0]));
-        assert_eq!(directory.take_new().iter().count(), 500);
+        assert_eq!(directory.take_new().len(), 500);
     }
 }

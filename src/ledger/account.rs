@@ -24,6 +24,9 @@ pub struct Lifetimes {
 /// first-level cache when they are written.
 const TOGETHER: usize = 64;
 
+/// How many new series are put into the order at a time.
+const ADDED: usize = 16 << 10;
+
 /// One metric's posted state.
 ///
 /// A series that is idle for longer than `expire_after` is hidden: it is not shown, but kept, and goes on when it comes
@@ -131,10 +134,13 @@ impl Account {
     /// Learns the keys of new series, and their places in the order.
     fn learn(&mut self) {
         let new = self.directory.take_new();
-        let mut new: Vec<_> = new.iter().collect();
-        if !new.is_empty() {
-            new.sort_by_cached_key(|(_, key)| (start(key), *key));
-            self.order.add(&new);
+        // A million series may come within a second: what that takes for a moment is kept small.
+        let mut sorted: Vec<_> = (0..new.len()).map(|at| (start(new.get(at).1), at as u32)).collect();
+        let key = |at: u32| new.get(at as usize).1;
+        sorted
+            .sort_unstable_by(|left, right| left.0.cmp(&right.0).then_with(|| key(left.1).cmp(key(right.1))));
+        for some in sorted.chunks(ADDED) {
+            self.order.add(&some.iter().map(|(_, at)| new.get(*at as usize)).collect::<Vec<_>>());
         }
     }
 
