@@ -81,7 +81,7 @@ fn encoded(format: &encode::Kind, kind: FamilyKind, keys: &[SeriesKey], mut out:
     };
     out.clear();
     encoder.family(&family, &mut out);
-    keys.iter().enumerate().for_each(|(at, key)| encoder.series(key, &reading(kind, at), &mut out));
+    keys.iter().enumerate().for_each(|(at, key)| encoder.series(key.labels(), &reading(kind, at), &mut out));
     encoder.finish(&mut out);
     out
 }

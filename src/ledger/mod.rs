@@ -6,9 +6,10 @@
 mod account;
 mod order;
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
+
+use dashmap::DashMap;
 
 pub use account::{Account, Lifetimes};
 
@@ -16,12 +17,15 @@ use crate::aggregate::{Moment, Posting};
 use crate::encode::Encode;
 use crate::model::batch::Position;
 use crate::model::family::UnixSeconds;
-use crate::pipeline::{Delta, Flow};
+use crate::pipeline::{Delta, Flow, PipelineDelta};
 
 /// The posted state. Shared by the ticker, which posts, and by expositions, which read.
 pub struct Ledger {
     /// Written by [`post`](Ledger::post) alone, a whole tick at a time.
     state: RwLock<State>,
+    /// By pipeline and by the lane's key. Written by [`post`](Ledger::post) alone, after all that they stand for and while
+    /// `state` is locked; read by sources, which wait neither for a posting nor for an exposition.
+    positions: Vec<DashMap<String, Position>>,
 }
 
 struct State {
@@ -35,8 +39,6 @@ struct State {
 struct Pipeline {
     flow: Flow,
     accounts: Vec<Account>,
-    /// By the lane's key.
-    positions: HashMap<String, Position>,
 }
 
 impl Ledger {
@@ -45,27 +47,37 @@ impl Ledger {
         let posted = now.as_secs_f64();
         let open = |mut accounts: Vec<Account>| {
             accounts.iter_mut().for_each(|account| account.open(posted));
-            Pipeline { flow: Flow::default(), accounts, positions: HashMap::new() }
+            Pipeline { flow: Flow::default(), accounts }
         };
-        let pipelines = pipelines.into_iter().map(open).collect();
-        Ledger { state: RwLock::new(State { pipelines, started: now, posted }) }
+        let pipelines: Vec<_> = pipelines.into_iter().map(open).collect();
+        let positions = pipelines.iter().map(|_| DashMap::new()).collect();
+        Ledger { state: RwLock::new(State { pipelines, started: now, posted }), positions }
     }
 
     /// Posts the deltas of a tick, one of each worker: all their changes and positions become visible at once.
     pub fn post(&self, deltas: Vec<Delta>, now: Duration) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let posting = Posting { created: state.posted, now };
+        let mut positions = Vec::new();
         for delta in deltas {
-            state.post(delta, posting);
+            state.post(delta.pipelines, posting);
+            positions.extend(delta.positions);
         }
         let accounts = state.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.accounts);
         accounts.for_each(|account| account.settle(now));
         state.posted = state.posted.max(now.as_secs_f64());
+        for (lane, position) in positions {
+            let positions = &self.positions[lane.pipeline];
+            match position {
+                Some(position) => positions.insert(lane.key.clone(), position),
+                None => positions.remove(&lane.key).map(|(_, position)| position),
+            };
+        }
     }
 
     /// The posted position of the lane with this key.
     pub fn position(&self, pipeline: usize, key: &str) -> Option<Position> {
-        self.state().pipelines.get(pipeline)?.positions.get(key).copied()
+        self.positions.get(pipeline)?.get(key).map(|position| *position)
     }
 
     /// Writes every metric of every pipeline as of `now`, and what `own` makes of the flow and the series of the
@@ -99,19 +111,12 @@ impl Ledger {
 }
 
 impl State {
-    fn post(&mut self, delta: Delta, posting: Posting) {
-        for (pipeline, changes) in self.pipelines.iter_mut().zip(delta.pipelines) {
+    fn post(&mut self, pipelines: Vec<PipelineDelta>, posting: Posting) {
+        for (pipeline, changes) in self.pipelines.iter_mut().zip(pipelines) {
             pipeline.flow.merge(&changes.flow);
             for (account, changes) in pipeline.accounts.iter_mut().zip(changes.metrics) {
                 account.post(changes, posting);
             }
-        }
-        for (lane, position) in delta.positions {
-            let positions = &mut self.pipelines[lane.pipeline].positions;
-            match position {
-                Some(position) => positions.insert(lane.key.clone(), position),
-                None => positions.remove(&lane.key),
-            };
         }
     }
 }
