@@ -68,8 +68,8 @@ impl<A: Aggregate> Book for Posted<A> {
             changes.0.downcast().expect("changes come from a shard of the same definition");
         let definition = Arc::clone(&self.definition);
         let touched = Touched::at(posting.now);
-        for (series, change) in changes.iter() {
-            let entry = self.entry(living(*series), posting.created);
+        for (series, change) in *changes {
+            let entry = self.entry(living(series), posting.created);
             entry.touched = entry.touched.max(touched);
             definition.post(&mut entry.kept, change, posting.now);
         }

@@ -61,8 +61,8 @@ impl Aggregate for Counter {
         self.zero()
     }
 
-    fn post(&self, kept: &mut Sum, change: &Sum, _: Duration) {
-        self.merge(kept, change);
+    fn post(&self, kept: &mut Sum, change: Sum, _: Duration) {
+        kept.merge(change);
     }
 
     fn read<'k>(&'k self, kept: &'k Sum, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {

@@ -12,6 +12,7 @@
 //! `min`, `max`, `mean` and `sum` look at all of them, or at those in a sliding `window`. A series is shown once it has a
 //! value.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +66,14 @@ fn build(keys: &Mapping<'_>, faults: &mut Faults) -> Option<Arc<dyn Definition>>
         Some(node) => Some(Some(Window::read(node, faults)?)),
         None => Some(None),
     };
-    Some(Arc::new(Gauge { op: op?, window: window? }))
+    let window = window?;
+    Some(match op? {
+        Op::Last => gauge::<Newest>(window),
+        Op::Min => gauge::<Least>(window),
+        Op::Max => gauge::<Greatest>(window),
+        Op::Mean => gauge::<Mean>(window),
+        Op::Sum | Op::Add => gauge::<Total>(window),
+    })
 }
 
 /// What becomes of values.
@@ -79,80 +87,199 @@ enum Op {
     Add,
 }
 
-/// Looks at the values in a window, or at all there were.
-#[derive(Debug)]
-pub(super) struct Gauge {
-    op: Op,
-    window: Option<Window>,
+fn gauge<V: Values>(window: Option<Window>) -> Arc<dyn Definition> {
+    match window {
+        Some(window) => Arc::new(Windowed::<V> { window, values: PhantomData }),
+        None => Arc::new(Gauge::<V>(PhantomData)),
+    }
 }
 
-/// The values of a series; only what the [`Op`] needs is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Values {
-    count: u64,
-    /// When the newest value came.
+/// The values of a series: no more of them than what an [`Op`] needs, as series are many.
+trait Values: Copy + Send + Sync + 'static {
+    /// Merging it changes nothing.
+    const NONE: Self;
+
+    fn record(&mut self, value: f64, stamp: Stamp);
+    fn merge(&mut self, other: Self);
+
+    /// What is shown of them, if there are any.
+    fn shown(self) -> Option<f64>;
+}
+
+/// The value with the latest stamp, of those with the same stamp the greatest; less than any where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+struct Newest {
     stamp: Stamp,
-    /// The newest, least or greatest value.
-    chosen: f64,
-    sum: Sum,
+    value: f64,
 }
 
-impl Aggregate for Gauge {
-    type Cell = Values;
-    type Kept = Ring<Values>;
+impl Values for Newest {
+    const NONE: Newest = Newest { stamp: Stamp(0), value: f64::NEG_INFINITY };
 
-    fn zero(&self) -> Values {
-        Values::default()
-    }
-
-    fn record(&self, cell: &mut Values, value: f64, stamp: Stamp) {
+    fn record(&mut self, value: f64, stamp: Stamp) {
         // Of values with one stamp, which are of one batch, the later one is the newer.
-        cell.chosen = match self.op {
-            Op::Min if cell.count > 0 => cell.chosen.min(value),
-            Op::Max if cell.count > 0 => cell.chosen.max(value),
-            _ => value,
-        };
-        if matches!(self.op, Op::Mean | Op::Sum | Op::Add) {
-            cell.sum.add(value);
+        *self = Newest { stamp, value };
+    }
+
+    fn merge(&mut self, other: Newest) {
+        if *self < other {
+            *self = other;
         }
-        cell.count += 1;
-        cell.stamp = stamp;
     }
 
-    fn merge(&self, into: &mut Values, from: &Values) {
-        if from.count == 0 {
-            return;
-        }
-        let newer = (into.stamp, into.chosen) < (from.stamp, from.chosen);
-        into.chosen = match self.op {
-            _ if into.count == 0 => from.chosen,
-            Op::Min => into.chosen.min(from.chosen),
-            Op::Max => into.chosen.max(from.chosen),
-            _ if newer => from.chosen,
-            _ => into.chosen,
-        };
-        into.stamp = into.stamp.max(from.stamp);
-        into.count += from.count;
-        into.sum.merge(from.sum);
+    fn shown(self) -> Option<f64> {
+        self.value.is_finite().then_some(self.value)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Least(f64);
+
+impl Values for Least {
+    const NONE: Least = Least(f64::INFINITY);
+
+    fn record(&mut self, value: f64, _: Stamp) {
+        self.0 = self.0.min(value);
     }
 
-    fn keep(&self) -> Ring<Values> {
-        Ring::default()
+    fn merge(&mut self, other: Least) {
+        self.0 = self.0.min(other.0);
     }
 
-    fn post(&self, kept: &mut Ring<Values>, change: &Values, now: Duration) {
-        self.merge(kept.part(self.window, now, Values::default), change);
+    fn shown(self) -> Option<f64> {
+        self.0.is_finite().then_some(self.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Greatest(f64);
+
+impl Values for Greatest {
+    const NONE: Greatest = Greatest(f64::NEG_INFINITY);
+
+    fn record(&mut self, value: f64, _: Stamp) {
+        self.0 = self.0.max(value);
     }
 
-    fn read<'k>(&'k self, kept: &'k Ring<Values>, _: UnixSeconds, moment: Moment) -> Option<Reading<'k>> {
-        let mut values = Values::default();
-        kept.recent(self.window, moment.now).for_each(|part| self.merge(&mut values, part));
-        let shown = match self.op {
-            Op::Last | Op::Min | Op::Max => values.chosen,
-            Op::Mean => values.sum.value() / values.count as f64,
-            Op::Sum | Op::Add => values.sum.value(),
-        };
-        (values.count > 0).then_some(Reading::Gauge(shown))
+    fn merge(&mut self, other: Greatest) {
+        self.0 = self.0.max(other.0);
+    }
+
+    fn shown(self) -> Option<f64> {
+        self.0.is_finite().then_some(self.0)
+    }
+}
+
+/// The sum of the values, and how many there are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Total {
+    sum: Sum,
+    count: u64,
+}
+
+impl Values for Total {
+    const NONE: Total = Total { sum: Sum::ZERO, count: 0 };
+
+    fn record(&mut self, value: f64, _: Stamp) {
+        self.sum.add(value);
+        self.count += 1;
+    }
+
+    fn merge(&mut self, other: Total) {
+        self.sum.merge(other.sum);
+        self.count += other.count;
+    }
+
+    fn shown(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum.value())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Mean(Total);
+
+impl Values for Mean {
+    const NONE: Mean = Mean(Total::NONE);
+
+    fn record(&mut self, value: f64, stamp: Stamp) {
+        self.0.record(value, stamp);
+    }
+
+    fn merge(&mut self, other: Mean) {
+        self.0.merge(other.0);
+    }
+
+    fn shown(self) -> Option<f64> {
+        self.0.shown().map(|sum| sum / self.0.count as f64)
+    }
+}
+
+/// Looks at all values there were.
+struct Gauge<V>(PhantomData<fn() -> V>);
+
+impl<V: Values> Aggregate for Gauge<V> {
+    type Cell = V;
+    type Kept = V;
+
+    fn zero(&self) -> V {
+        V::NONE
+    }
+
+    fn record(&self, cell: &mut V, value: f64, stamp: Stamp) {
+        cell.record(value, stamp);
+    }
+
+    fn merge(&self, into: &mut V, from: &V) {
+        into.merge(*from);
+    }
+
+    fn keep(&self) -> V {
+        V::NONE
+    }
+
+    fn post(&self, kept: &mut V, change: V, _: Duration) {
+        kept.merge(change);
+    }
+
+    fn read<'k>(&'k self, kept: &'k V, _: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
+        kept.shown().map(Reading::Gauge)
+    }
+}
+
+/// Looks at the values in a window.
+struct Windowed<V> {
+    window: Window,
+    values: PhantomData<fn() -> V>,
+}
+
+impl<V: Values> Aggregate for Windowed<V> {
+    type Cell = V;
+    type Kept = Ring<V>;
+
+    fn zero(&self) -> V {
+        V::NONE
+    }
+
+    fn record(&self, cell: &mut V, value: f64, stamp: Stamp) {
+        cell.record(value, stamp);
+    }
+
+    fn merge(&self, into: &mut V, from: &V) {
+        into.merge(*from);
+    }
+
+    fn keep(&self) -> Ring<V> {
+        Ring::new(V::NONE)
+    }
+
+    fn post(&self, kept: &mut Ring<V>, change: V, now: Duration) {
+        kept.part(self.window, now, || V::NONE).merge(change);
+    }
+
+    fn read<'k>(&'k self, kept: &'k Ring<V>, _: UnixSeconds, moment: Moment) -> Option<Reading<'k>> {
+        let mut values = V::NONE;
+        kept.recent(self.window, moment.now).for_each(|part| values.merge(*part));
+        values.shown().map(Reading::Gauge)
     }
 }
 
@@ -161,13 +288,13 @@ mod tests {
     use super::super::laws;
     use super::*;
 
-    fn gauge(op: Op) -> Gauge {
-        Gauge { op, window: Some(Window::new(Duration::from_secs(60))) }
+    fn windowed<V: Values>() -> Windowed<V> {
+        Windowed { window: Window::new(Duration::from_secs(60)), values: PhantomData }
     }
 
+    /// What is shown at so many seconds of two postings, at 600 and 630.
     #[track_caller]
-    fn check(op: Op, at: u64, wanted: Option<f64>) {
-        let gauge = gauge(op);
+    fn check<A: Aggregate>(gauge: &A, shown: &[(u64, Option<f64>)]) {
         let mut kept = gauge.keep();
         for (stamp, (now, values)) in
             [(600, vec![3.0, 5.0, 4.0]), (630, vec![1.0, 2.0])].into_iter().enumerate()
@@ -176,42 +303,72 @@ mod tests {
             for value in values {
                 gauge.record(&mut cell, value, Stamp(stamp as u64));
             }
-            gauge.post(&mut kept, &cell, Duration::from_secs(now));
+            gauge.post(&mut kept, cell, Duration::from_secs(now));
         }
-        let moment = Moment { now: Duration::from_secs(at), started: Duration::ZERO };
-        let found = gauge.read(&kept, 0.0, moment);
-        assert_eq!(found, wanted.map(Reading::Gauge), "{op:?} at {at}");
+        for (at, wanted) in shown {
+            let moment = Moment { now: Duration::from_secs(*at), started: Duration::ZERO };
+            assert_eq!(gauge.read(&kept, 0.0, moment), wanted.map(Reading::Gauge), "at {at}");
+        }
+    }
+
+    #[track_caller]
+    fn check_both<V: Values>(all: f64, newest: f64) {
+        check(&windowed::<V>(), &[(630, Some(all)), (680, Some(newest)), (700, None)]);
+        check(&Gauge::<V>(PhantomData), &[(630, Some(all)), (700, Some(all))]);
     }
 
     #[test]
     fn each_op_shows_its_choice_of_the_values_in_the_window() {
-        for (op, all, newest) in [
-            (Op::Last, 2.0, 2.0),
-            (Op::Min, 1.0, 1.0),
-            (Op::Max, 5.0, 2.0),
-            (Op::Mean, 3.0, 1.5),
-            (Op::Sum, 15.0, 3.0),
-        ] {
-            check(op, 630, Some(all));
-            check(op, 680, Some(newest));
-            check(op, 700, None);
-        }
+        check_both::<Newest>(2.0, 2.0);
+        check_both::<Least>(1.0, 1.0);
+        check_both::<Greatest>(5.0, 2.0);
+        check_both::<Mean>(3.0, 1.5);
+        check_both::<Total>(15.0, 3.0);
+    }
+
+    #[test]
+    fn without_a_value_nothing_is_shown() {
+        let moment = Moment { now: Duration::ZERO, started: Duration::ZERO };
+        let gauge = Gauge::<Newest>(PhantomData);
+        assert_eq!(gauge.read(&gauge.keep(), 0.0, moment), None);
+        assert_eq!(Least::NONE.shown(), None);
+        assert_eq!(Greatest::NONE.shown(), None);
+        assert_eq!(Mean::NONE.shown(), None);
+        assert_eq!(Total::NONE.shown(), None);
     }
 
     #[test]
     fn the_newest_value_wins_in_whatever_order_it_is_posted() {
-        let gauge = gauge(Op::Last);
-        let [mut older, mut newer] = [gauge.zero(), gauge.zero()];
-        gauge.record(&mut newer, 1.0, Stamp(2));
-        gauge.record(&mut older, 9.0, Stamp(1));
-        gauge.merge(&mut newer, &older);
-        assert_eq!((newer.chosen, newer.stamp, newer.count), (1.0, Stamp(2), 2));
+        let [mut older, mut newer] = [Newest::NONE; 2];
+        newer.record(1.0, Stamp(2));
+        older.record(9.0, Stamp(1));
+        newer.merge(older);
+        assert_eq!(newer, Newest { stamp: Stamp(2), value: 1.0 });
+        older.merge(newer);
+        assert_eq!(older, newer);
+    }
+
+    #[test]
+    fn a_series_takes_no_more_than_its_op_needs() {
+        fn kept<A: Aggregate>(_: &A) -> usize {
+            size_of::<A::Kept>()
+        }
+        assert_eq!((size_of::<Newest>(), size_of::<Least>(), size_of::<Greatest>()), (16, 8, 8));
+        assert!(size_of::<Mean>() <= size_of::<Sum>() + align_of::<Sum>());
+        assert_eq!(kept(&Gauge::<Newest>(PhantomData)), 16);
+        assert_eq!(kept(&windowed::<Newest>()), 16 + 24);
     }
 
     #[test]
     fn keeps_the_laws_of_an_aggregator() {
-        for op in OPS.map(|(_, op)| op) {
-            laws::check(|| gauge(op), -100.0..100.0);
+        fn check<V: Values + PartialEq + std::fmt::Debug>() {
+            laws::check(|| Gauge::<V>(PhantomData), -100.0..100.0);
+            laws::check(windowed::<V>, -100.0..100.0);
         }
+        check::<Newest>();
+        check::<Least>();
+        check::<Greatest>();
+        check::<Mean>();
+        check::<Total>();
     }
 }

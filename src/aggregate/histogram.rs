@@ -201,8 +201,8 @@ impl Aggregate for Histogram {
         self.zero()
     }
 
-    fn post(&self, kept: &mut Buckets, change: &Buckets, _: Duration) {
-        self.merge(kept, change);
+    fn post(&self, kept: &mut Buckets, change: Buckets, _: Duration) {
+        self.merge(kept, &change);
     }
 
     fn read<'k>(&'k self, kept: &'k Buckets, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {

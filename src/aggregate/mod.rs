@@ -86,7 +86,7 @@ pub trait Aggregate: Send + Sync + 'static {
     fn keep(&self) -> Self::Kept;
 
     /// Adds a cell that was handed over at `now`, the time since the Unix epoch.
-    fn post(&self, kept: &mut Self::Kept, change: &Self::Cell, now: Duration);
+    fn post(&self, kept: &mut Self::Kept, change: Self::Cell, now: Duration);
 
     /// What a series says at an exposition; `None` if it has nothing to say.
     fn read<'k>(&'k self, kept: &'k Self::Kept, created: UnixSeconds, moment: Moment) -> Option<Reading<'k>>;

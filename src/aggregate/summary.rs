@@ -64,7 +64,7 @@ fn build(keys: &Mapping<'_>, faults: &mut Faults) -> Option<Arc<dyn Definition>>
     };
     let window = keys.get("window").and_then(|node| Window::read(node, faults));
     let hdr = keys.get("hdr").map(|node| Hdr::read(node, faults));
-    let (levels, window) = (levels?.into(), Some(window?));
+    let (levels, window) = (levels?.into(), window?);
     match hdr {
         None => Some(Arc::new(Summary { levels, window, estimator: Sketches })),
         Some(hdr) => Some(Arc::new(Summary { levels, window, estimator: hdr? })),
@@ -193,7 +193,7 @@ impl Estimator for Hdr {
 pub(super) struct Summary<E> {
     /// In ascending order.
     levels: Box<[f64]>,
-    window: Option<Window>,
+    window: Window,
     estimator: E,
 }
 
@@ -238,10 +238,10 @@ impl<E: Estimator> Aggregate for Summary<E> {
     }
 
     fn keep(&self) -> Self::Kept {
-        Kept { sum: Sum::ZERO, count: 0, recent: Ring::default() }
+        Kept { sum: Sum::ZERO, count: 0, recent: Ring::new(self.estimator.empty()) }
     }
 
-    fn post(&self, kept: &mut Self::Kept, change: &Self::Cell, now: Duration) {
+    fn post(&self, kept: &mut Self::Kept, change: Self::Cell, now: Duration) {
         kept.sum.merge(change.sum);
         kept.count += self.estimator.len(&change.values);
         let part = kept.recent.part(self.window, now, || self.estimator.empty());
@@ -266,14 +266,14 @@ mod tests {
     use crate::model::refused::Refused;
 
     fn summary() -> Summary<Sketches> {
-        let window = Some(Window::new(Duration::from_secs(60)));
+        let window = Window::new(Duration::from_secs(60));
         Summary { levels: [0.5, 1.0].into(), window, estimator: Sketches }
     }
 
     fn posted<E: Estimator>(summary: &Summary<E>, kept: &mut Kept<E::Values>, values: &[f64], now: u64) {
         let mut cell = summary.zero();
         values.iter().for_each(|value| summary.record(&mut cell, *value, Stamp(0)));
-        summary.post(kept, &summary.take(&mut cell), Duration::from_secs(now));
+        summary.post(kept, summary.take(&mut cell), Duration::from_secs(now));
     }
 
     #[track_caller]
@@ -318,6 +318,9 @@ mod tests {
     fn keeps_the_laws_of_an_aggregator() {
         laws::check(summary, -10.0..1e9);
         let hdr = Hdr::read_for_test(0.001, 10_000.0);
-        laws::check(|| Summary { levels: [0.5].into(), window: None, estimator: hdr }, 0.0..10_000.0);
+        laws::check(
+            || Summary { levels: [0.5].into(), window: summary().window, estimator: hdr },
+            0.0..10_000.0,
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! Sliding windows: what was posted in the last minutes, in parts that leave one after the other.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::raw::fault::Faults;
@@ -56,46 +55,73 @@ impl Window {
     }
 }
 
-/// What was posted in a window, by part. Parts in which nothing was posted take no room.
+/// What was posted in a window, by part. Parts in which nothing was posted take no room, and most series have one part
+/// only: it is kept without a list.
 #[derive(Clone, Debug)]
 pub(super) struct Ring<C> {
-    /// Numbers of parts in ascending order, at most one more than [`PARTS`].
-    parts: VecDeque<(u64, C)>,
+    newest: Part<C>,
+    /// In ascending order of their numbers, at most [`PARTS`].
+    older: Box<[Part<C>]>,
 }
 
-impl<C> Default for Ring<C> {
-    fn default() -> Ring<C> {
-        Ring { parts: VecDeque::new() }
+/// What was posted in a part of a window.
+#[derive(Clone, Debug)]
+struct Part<C> {
+    number: u64,
+    cell: C,
+}
+
+impl<C> Part<C> {
+    /// Whether the part is still in the window when the part `now` is being filled.
+    fn is_recent(&self, now: u64) -> bool {
+        self.number + PARTS >= now
     }
 }
 
 impl<C> Ring<C> {
-    /// The cell of the part that `now` is in, `zero` if nothing was posted in it. Without a window there is one part,
-    /// which never leaves.
-    pub(super) fn part(&mut self, window: Option<Window>, now: Duration, zero: impl FnOnce() -> C) -> &mut C {
-        let at = window.map_or(0, |window| window.at(now));
-        while self.parts.front().is_some_and(|(part, _)| part + PARTS < at) {
-            self.parts.pop_front();
-        }
+    /// A ring in which nothing was posted: its only part is that of 1970, and says `zero`.
+    pub(super) fn new(zero: C) -> Ring<C> {
+        Ring { newest: Part { number: 0, cell: zero }, older: Box::default() }
+    }
+
+    /// The cell of the part that `now` is in, `zero` if nothing was posted in it.
+    pub(super) fn part(&mut self, window: Window, now: Duration, zero: impl FnOnce() -> C) -> &mut C {
+        let number = window.at(now);
         // A clock that was set back does not open old parts again.
-        if self.parts.back().is_none_or(|(part, _)| *part < at) {
-            self.parts.push_back((at, zero()));
+        if self.newest.number < number {
+            self.begin(Part { number, cell: zero() });
         }
-        &mut self.parts.back_mut().expect("a part was just put there").1
+        &mut self.newest.cell
+    }
+
+    /// Begins a part. The list of the others is made for as many as there are, as series are many and parts begin seldom.
+    #[cold]
+    fn begin(&mut self, part: Part<C>) {
+        let now = part.number;
+        let left = std::mem::replace(&mut self.newest, part);
+        let mut older = std::mem::take(&mut self.older).into_vec();
+        older.retain(|part| part.is_recent(now));
+        if left.is_recent(now) {
+            older.reserve_exact(1);
+            older.push(left);
+        }
+        self.older = older.into_boxed_slice();
     }
 
     /// What the window holds at `now`, oldest part first.
-    pub(super) fn recent(&self, window: Option<Window>, now: Duration) -> impl Iterator<Item = &C> {
-        let at = window.map_or(0, |window| window.at(now));
-        self.parts.iter().filter(move |(part, _)| part + PARTS >= at).map(|(_, cell)| cell)
+    pub(super) fn recent(&self, window: Window, now: Duration) -> impl Iterator<Item = &C> {
+        let now = window.at(now);
+        let parts = self.older.iter().chain(std::iter::once(&self.newest));
+        parts.filter(move |part| part.is_recent(now)).map(|part| &part.cell)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    const WINDOW: Option<Window> = Some(Window { part: Duration::from_secs(6) });
+    const WINDOW: Window = Window { part: Duration::from_secs(6) };
 
     fn sum(ring: &Ring<u64>, now: u64) -> u64 {
         ring.recent(WINDOW, Duration::from_secs(now)).sum()
@@ -103,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_was_posted_leaves_a_window_and_at_most_a_tenth_later() {
-        let mut ring = Ring::default();
+        let mut ring = Ring::new(0);
         *ring.part(WINDOW, Duration::from_secs(600), || 0) += 1;
         *ring.part(WINDOW, Duration::from_secs(605), || 0) += 2;
         *ring.part(WINDOW, Duration::from_secs(606), || 0) += 4;
@@ -113,17 +139,17 @@ mod tests {
 
     #[test]
     fn parts_that_left_take_no_room() {
-        let mut ring = Ring::default();
+        let mut ring = Ring::new(0);
         for now in 0..10_000 {
             *ring.part(WINDOW, Duration::from_secs(now), || 0) += 1;
         }
-        assert_eq!(ring.parts.len(), 11);
+        assert_eq!(ring.older.len(), 10);
         assert_eq!(sum(&ring, 9_999), 9_999 % 6 + 1 + 60);
     }
 
     #[test]
     fn a_clock_that_is_set_back_loses_nothing() {
-        let mut ring = Ring::default();
+        let mut ring = Ring::new(0);
         *ring.part(WINDOW, Duration::from_secs(600), || 0) += 1;
         *ring.part(WINDOW, Duration::from_secs(300), || 0) += 1;
         assert_eq!([300, 600].map(|now| sum(&ring, now)), [2, 2]);
@@ -147,11 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn without_a_window_everything_stays() {
-        let mut ring = Ring::default();
-        for now in [0, 1_000_000] {
-            *ring.part(None, Duration::from_secs(now), || 0) += 1;
+    fn a_ring_of_one_part_is_its_part_and_an_empty_list() {
+        assert_eq!(size_of::<Ring<u64>>(), size_of::<(u64, u64)>() + 16);
+        let mut ring = Ring::new(0);
+        (600..606).for_each(|now| *ring.part(WINDOW, Duration::from_secs(now), || 0) += 1);
+        assert_eq!((sum(&ring, 605), ring.older.len()), (6, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn it_holds_what_was_posted_in_the_last_eleven_parts(times in prop::collection::vec(0u64..300, 0..60), later in 0u64..100) {
+            let mut times = times;
+            times.sort_unstable();
+            let mut ring = Ring::new(0);
+            times.iter().for_each(|now| *ring.part(WINDOW, Duration::from_secs(*now), || 0) += now);
+            let now = times.last().unwrap_or(&0) + later;
+            let recent = times.iter().filter(|time| **time / 6 + 10 >= now / 6);
+            prop_assert_eq!(sum(&ring, now), recent.sum::<u64>());
         }
-        assert_eq!(ring.recent(None, Duration::MAX).sum::<u64>(), 2);
     }
 }
