@@ -1,4 +1,5 @@
-//! Quantiles by `hdrhistogram`: a fixed range, a fixed number of significant digits, a fixed amount of memory.
+//! Quantiles by `hdrhistogram`: a fixed range, a fixed number of significant digits, and for more than a few values a fixed
+//! amount of memory.
 
 use hdrhistogram::Histogram;
 
@@ -34,17 +35,18 @@ pub static KEYS: &[Key] = &[
 /// More steps than this between `lowest` and `highest` do not fit 64 bits with room to spare.
 const MAX_RATIO: f64 = 1e15;
 
-/// More memory than this for one histogram, of which each series has a dozen, is a mistake.
+/// More memory than this for one histogram, of which a series may have a dozen, is a mistake.
 const MAX_BYTES: usize = 256 << 10;
 
 /// The bounds that all histograms of a metric share.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Hdr {
     /// The value of one step: `lowest`.
     step: f64,
     /// The greatest value, in steps.
     highest: u64,
-    digits: u8,
+    /// A histogram without values.
+    empty: Histogram<u64>,
 }
 
 impl Hdr {
@@ -61,8 +63,8 @@ impl Hdr {
             faults.add(node.place, format!("{found}, {wanted}"));
             return None;
         }
-        let hdr = Hdr { step: lowest, highest: (highest / lowest).ceil() as u64, digits };
-        let bytes = hdr.empty().distinct_values() * size_of::<u64>();
+        let hdr = Hdr::new(lowest, highest, digits);
+        let bytes = hdr.empty.distinct_values() * size_of::<u64>();
         if bytes > MAX_BYTES {
             let problem = format!(
                 "a histogram of {digits} digits from {lowest} to {highest} takes {} KiB, at most {} are possible",
@@ -80,27 +82,47 @@ impl Hdr {
     /// Two digits of values from `lowest` to `highest`.
     #[cfg(test)]
     pub(super) fn read_for_test(lowest: f64, highest: f64) -> Hdr {
-        Hdr { step: lowest, highest: (highest / lowest).ceil() as u64, digits: 2 }
+        Hdr::new(lowest, highest, 2)
+    }
+
+    fn new(lowest: f64, highest: f64, digits: u8) -> Hdr {
+        let highest = (highest / lowest).ceil() as u64;
+        let empty = Histogram::new_with_bounds(1, highest.max(2), digits)
+            .expect("the bounds were checked when they were read");
+        Hdr { step: lowest, highest, empty }
     }
 
     /// A histogram without values.
-    pub(super) fn empty(self) -> Histogram<u64> {
-        Histogram::new_with_bounds(1, self.highest.max(2), self.digits)
-            .expect("the bounds were checked when they were read")
+    pub(super) fn empty(&self) -> Histogram<u64> {
+        self.empty.clone()
     }
 
     /// The greatest value that can be recorded.
-    pub(super) fn greatest(self) -> f64 {
+    pub(super) fn greatest(&self) -> f64 {
         self.highest as f64 * self.step
     }
 
     /// Counts a value from 0 to the greatest.
-    pub(super) fn record(self, histogram: &mut Histogram<u64>, value: f64) {
-        histogram.saturating_record((value / self.step).round() as u64);
+    pub(super) fn record(&self, histogram: &mut Histogram<u64>, value: f64) {
+        histogram.saturating_record(self.steps(value));
+    }
+
+    fn steps(&self, value: f64) -> u64 {
+        (value / self.step).round() as u64
+    }
+
+    /// What a histogram says at `level` where it comes upon this value.
+    pub(super) fn estimate(&self, value: f64, level: f64) -> f64 {
+        let steps = self.steps(value);
+        let equivalent = match level > 0.0 {
+            true => self.empty.highest_equivalent(steps),
+            false => self.empty.lowest_equivalent(steps),
+        };
+        equivalent as f64 * self.step
     }
 
     /// The values at `levels`; NaN where there is none.
-    pub(super) fn quantiles(self, histogram: &Histogram<u64>, levels: &[f64], into: &mut [f64]) {
+    pub(super) fn quantiles(&self, histogram: &Histogram<u64>, levels: &[f64], into: &mut [f64]) {
         for (level, into) in levels.iter().zip(into) {
             *into = match histogram.is_empty() {
                 true => f64::NAN,

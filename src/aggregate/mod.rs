@@ -8,6 +8,7 @@
 
 mod book;
 mod counter;
+mod few;
 mod gauge;
 mod hdr;
 mod histogram;
@@ -77,7 +78,8 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Takes in what another cell has taken in.
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell);
 
-    /// Hands over what the cell has taken in and leaves it at zero, with its storage where it has any.
+    /// Hands over what the cell has taken in and leaves it at zero. Storage is handed over too: a cell that waits for its
+    /// next value takes no more room than itself.
     fn take(&self, cell: &mut Self::Cell) -> Self::Cell {
         std::mem::replace(cell, self.zero())
     }

@@ -1,4 +1,5 @@
-//! The cells that a worker writes: plain memory, no locks, no allocation for a known series.
+//! The cells that a worker writes: plain memory, no locks, no allocation for a known series but what a kind begins anew
+//! after each hand-over.
 
 use std::sync::Arc;
 

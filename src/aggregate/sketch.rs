@@ -74,14 +74,6 @@ impl Sketch {
         }
     }
 
-    /// Forgets everything but its storage.
-    pub(super) fn clear(&mut self) {
-        self.coarseness = 0;
-        self.zeros = 0;
-        self.positive.clear();
-        self.negative.clear();
-    }
-
     /// For each of `levels`, the value of which that part of all values is not greater: the one at rank
     /// ⌈level × len⌉, at least the first. NaN where there is no value.
     pub(super) fn quantiles(&self, levels: &[f64], into: &mut [f64]) {
@@ -111,11 +103,8 @@ impl Sketch {
         estimate.clamp(self.min, self.max)
     }
 
-    /// The value in a bucket whose relative distance to both its ends is the same.
     fn middle(&self, name: i64) -> f64 {
-        let bound = |name: i64| f64::from_bits((name as u64) << (DROPPED_BITS + self.coarseness));
-        let (low, high) = (bound(name), bound(name + 1));
-        if high.is_finite() { low * (2.0 / (1.0 + low / high)) } else { low }
+        middle(name, DROPPED_BITS + self.coarseness)
     }
 
     fn widen(&mut self, min: f64, max: f64) {
@@ -149,6 +138,31 @@ impl Sketch {
             buckets.merge(&fine, 1);
         }
     }
+}
+
+/// The value in a bucket whose relative distance to both its ends is the same. The name is that of floats without so many
+/// bits.
+fn middle(name: i64, dropped: u32) -> f64 {
+    let bound = |name: i64| f64::from_bits((name as u64) << dropped);
+    let (low, high) = (bound(name), bound(name + 1));
+    if high.is_finite() { low * (2.0 / (1.0 + low / high)) } else { low }
+}
+
+/// What a sketch of these values says of that at `rank`, from 1; at least one is there, and they are in ascending order.
+pub(super) fn estimate(sorted: &[f64], rank: usize) -> f64 {
+    let (min, max, value) = (sorted[0] + 0.0, sorted[sorted.len() - 1] + 0.0, sorted[rank - 1]);
+    if rank == sorted.len() {
+        return max;
+    }
+    if rank == 1 {
+        return min;
+    }
+    let magnitude = value.abs();
+    if magnitude < f64::MIN_POSITIVE {
+        return 0.0_f64.clamp(min, max);
+    }
+    let estimate = middle((magnitude.to_bits() >> DROPPED_BITS) as i64, DROPPED_BITS);
+    estimate.copysign(value).clamp(min, max)
 }
 
 impl PartialEq for Sketch {
@@ -193,11 +207,7 @@ impl Buckets {
     /// Makes room for the bucket `name`, and some more on its side; never for more than there may be, as whatever finds
     /// room is not asked whether it fits.
     fn grow(&mut self, name: i64) {
-        if self.total == 0 {
-            self.counts.clear();
-        } else {
-            self.trim();
-        }
+        self.trim();
         if self.counts.is_empty() {
             self.first = name - STEP / 2;
             self.counts.resize(STEP as usize, 0);
@@ -225,11 +235,6 @@ impl Buckets {
             self.counts.drain(..(first - self.first) as usize);
             self.first = first;
         }
-    }
-
-    fn clear(&mut self) {
-        self.counts.fill(0);
-        self.total = 0;
     }
 
     /// The bucket of the value with this rank, from 1, in the order of magnitudes.
@@ -332,30 +337,9 @@ mod tests {
     }
 
     #[test]
-    fn values_that_move_on_from_tick_to_tick_take_bounded_room() {
-        let mut sketch = Sketch::default();
-        for exponent in (-1000..970).step_by(30) {
-            sketch.record(2f64.powi(exponent));
-            sketch.record(2f64.powi(exponent + 30));
-            assert_eq!(sketch.len(), 2);
-            assert!(sketch.positive.counts.len() as i64 <= MAX_BUCKETS + STEP);
-            sketch.clear();
-        }
-    }
-
-    #[test]
     fn the_largest_floats_stay_finite() {
         check(&[f64::MAX, f64::MAX / 1.001, f64::MIN, f64::MAX / 2.0], ERROR);
         check(&[f64::MIN_POSITIVE, 5e-324], 1.0);
-    }
-
-    #[test]
-    fn a_cleared_sketch_is_an_empty_one() {
-        let mut sketch = sketch(&[1.0, -3.0, 1e300, 1e-300]);
-        sketch.clear();
-        assert_eq!(sketch, Sketch::default());
-        sketch.record(2.0);
-        assert_eq!(sketch, super::tests::sketch(&[2.0]));
     }
 
     #[test]

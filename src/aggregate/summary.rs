@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::few::Values;
 use super::hdr::Hdr;
-use super::sketch::Sketch;
+use super::sketch::{self, Sketch};
 use super::window::{self, Ring, Window};
 use super::{Accepted, Aggregate, Definition, Kind, Moment, Stamp};
 use crate::model::family::{FamilyKind, MAX_QUANTILES, Reading, UnixSeconds};
@@ -103,17 +104,20 @@ fn levels(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
     whole.then_some(levels)
 }
 
-/// What keeps values so that quantiles of them can be told.
-pub(super) trait Estimator: Copy + Send + Sync + 'static {
-    type Values: Send + Sync + 'static;
+/// What counts many values so that quantiles of them can be told.
+pub(super) trait Estimator: Send + Sync + 'static {
+    type Many: Send + Sync + 'static;
 
-    fn empty(self) -> Self::Values;
-    fn accepted(self) -> Accepted;
-    fn record(self, values: &mut Self::Values, value: f64);
-    fn merge(self, into: &mut Self::Values, from: &Self::Values);
-    fn take(self, values: &mut Self::Values) -> Self::Values;
-    fn len(self, values: &Self::Values) -> u64;
-    fn quantiles(self, values: &Self::Values, levels: &[f64], into: &mut [f64]);
+    fn accepted(&self) -> Accepted;
+    fn empty(&self) -> Self::Many;
+    fn record(&self, many: &mut Self::Many, value: f64);
+    fn merge(&self, into: &mut Self::Many, from: &Self::Many);
+    fn len(&self, many: &Self::Many) -> u64;
+    fn quantiles(&self, many: &Self::Many, levels: &[f64], into: &mut [f64]);
+
+    /// What [`quantiles`](Estimator::quantiles) says at `level` of values that are `sorted`, of which that at `rank`,
+    /// from 1, is meant.
+    fn estimate(&self, sorted: &[f64], rank: usize, level: f64) -> f64;
 }
 
 /// The estimator without options.
@@ -121,70 +125,66 @@ pub(super) trait Estimator: Copy + Send + Sync + 'static {
 pub(super) struct Sketches;
 
 impl Estimator for Sketches {
-    type Values = Sketch;
+    type Many = Sketch;
 
-    fn empty(self) -> Sketch {
-        Sketch::default()
-    }
-
-    fn accepted(self) -> Accepted {
+    fn accepted(&self) -> Accepted {
         Accepted { least: f64::MIN, greatest: f64::MAX }
     }
 
-    fn record(self, values: &mut Sketch, value: f64) {
-        values.record(value);
+    fn empty(&self) -> Sketch {
+        Sketch::default()
     }
 
-    fn merge(self, into: &mut Sketch, from: &Sketch) {
+    fn record(&self, many: &mut Sketch, value: f64) {
+        many.record(value);
+    }
+
+    fn merge(&self, into: &mut Sketch, from: &Sketch) {
         into.merge(from);
     }
 
-    fn take(self, values: &mut Sketch) -> Sketch {
-        let taken = values.clone();
-        values.clear();
-        taken
+    fn len(&self, many: &Sketch) -> u64 {
+        many.len()
     }
 
-    fn len(self, values: &Sketch) -> u64 {
-        values.len()
+    fn quantiles(&self, many: &Sketch, levels: &[f64], into: &mut [f64]) {
+        many.quantiles(levels, into);
     }
 
-    fn quantiles(self, values: &Sketch, levels: &[f64], into: &mut [f64]) {
-        values.quantiles(levels, into);
+    fn estimate(&self, sorted: &[f64], rank: usize, _: f64) -> f64 {
+        sketch::estimate(sorted, rank)
     }
 }
 
 impl Estimator for Hdr {
-    type Values = Histogram<u64>;
+    type Many = Histogram<u64>;
 
-    fn empty(self) -> Histogram<u64> {
-        Hdr::empty(self)
-    }
-
-    fn accepted(self) -> Accepted {
+    fn accepted(&self) -> Accepted {
         Accepted { least: 0.0, greatest: self.greatest() }
     }
 
-    fn record(self, values: &mut Histogram<u64>, value: f64) {
-        Hdr::record(self, values, value);
+    fn empty(&self) -> Histogram<u64> {
+        Hdr::empty(self)
     }
 
-    fn merge(self, into: &mut Histogram<u64>, from: &Histogram<u64>) {
+    fn record(&self, many: &mut Histogram<u64>, value: f64) {
+        Hdr::record(self, many, value);
+    }
+
+    fn merge(&self, into: &mut Histogram<u64>, from: &Histogram<u64>) {
         into.add(from).expect("both have the same bounds");
     }
 
-    fn take(self, values: &mut Histogram<u64>) -> Histogram<u64> {
-        let taken = values.clone();
-        values.reset();
-        taken
+    fn len(&self, many: &Histogram<u64>) -> u64 {
+        many.len()
     }
 
-    fn len(self, values: &Histogram<u64>) -> u64 {
-        values.len()
+    fn quantiles(&self, many: &Histogram<u64>, levels: &[f64], into: &mut [f64]) {
+        Hdr::quantiles(self, many, levels, into);
     }
 
-    fn quantiles(self, values: &Histogram<u64>, levels: &[f64], into: &mut [f64]) {
-        Hdr::quantiles(self, values, levels, into);
+    fn estimate(&self, sorted: &[f64], rank: usize, level: f64) -> f64 {
+        Hdr::estimate(self, sorted[rank - 1], level)
     }
 }
 
@@ -199,24 +199,24 @@ pub(super) struct Summary<E> {
 
 /// What one worker recorded.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Recorded<V> {
+pub(super) struct Recorded<M> {
     sum: Sum,
-    values: V,
+    values: Values<M>,
 }
 
 /// What the ledger keeps of a series.
-pub(super) struct Kept<V> {
+pub(super) struct Kept<M> {
     sum: Sum,
     count: u64,
-    recent: Ring<V>,
+    recent: Ring<Values<M>>,
 }
 
 impl<E: Estimator> Aggregate for Summary<E> {
-    type Cell = Recorded<E::Values>;
-    type Kept = Kept<E::Values>;
+    type Cell = Recorded<E::Many>;
+    type Kept = Kept<E::Many>;
 
     fn zero(&self) -> Self::Cell {
-        Recorded { sum: Sum::ZERO, values: self.estimator.empty() }
+        Recorded { sum: Sum::ZERO, values: Values::NONE }
     }
 
     fn accepted(&self) -> Accepted {
@@ -224,37 +224,38 @@ impl<E: Estimator> Aggregate for Summary<E> {
     }
 
     fn record(&self, cell: &mut Self::Cell, value: f64, _: Stamp) {
-        self.estimator.record(&mut cell.values, value);
+        cell.values.record(&self.estimator, value);
         cell.sum.add(value);
     }
 
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell) {
-        self.estimator.merge(&mut into.values, &from.values);
+        into.values.merge(&self.estimator, &from.values);
         into.sum.merge(from.sum);
     }
 
-    fn take(&self, cell: &mut Self::Cell) -> Self::Cell {
-        Recorded { sum: std::mem::take(&mut cell.sum), values: self.estimator.take(&mut cell.values) }
-    }
-
     fn keep(&self) -> Self::Kept {
-        Kept { sum: Sum::ZERO, count: 0, recent: Ring::new(self.estimator.empty()) }
+        Kept { sum: Sum::ZERO, count: 0, recent: Ring::new(Values::NONE) }
     }
 
     fn post(&self, kept: &mut Self::Kept, change: Self::Cell, now: Duration) {
         kept.sum.merge(change.sum);
-        kept.count += self.estimator.len(&change.values);
-        let part = kept.recent.part(self.window, now, || self.estimator.empty());
-        self.estimator.merge(part, &change.values);
+        kept.count += change.values.len(&self.estimator);
+        let part = kept.recent.part(self.window, now, || Values::NONE);
+        part.take_in(&self.estimator, change.values);
     }
 
     fn read<'k>(&'k self, kept: &'k Self::Kept, created: UnixSeconds, moment: Moment) -> Option<Reading<'k>> {
-        let mut recent = self.estimator.empty();
-        kept.recent
-            .recent(self.window, moment.now)
-            .for_each(|values| self.estimator.merge(&mut recent, values));
         let mut values = [f64::NAN; MAX_QUANTILES];
-        self.estimator.quantiles(&recent, &self.levels, &mut values);
+        let parts = || kept.recent.recent(self.window, moment.now);
+        // A part by itself is read where it is.
+        if parts().nth(1).is_none() {
+            let part = parts().next();
+            part.inspect(|part| part.quantiles(&self.estimator, &self.levels, &mut values));
+        } else {
+            let mut recent = Values::NONE;
+            parts().for_each(|part| recent.merge(&self.estimator, part));
+            recent.quantiles(&self.estimator, &self.levels, &mut values);
+        }
         Some(Reading::Summary { levels: &self.levels, values, sum: kept.sum, count: kept.count, created })
     }
 }
@@ -264,13 +265,14 @@ mod tests {
     use super::super::laws;
     use super::*;
     use crate::model::refused::Refused;
+    use proptest::prelude::*;
 
     fn summary() -> Summary<Sketches> {
         let window = Window::new(Duration::from_secs(60));
         Summary { levels: [0.5, 1.0].into(), window, estimator: Sketches }
     }
 
-    fn posted<E: Estimator>(summary: &Summary<E>, kept: &mut Kept<E::Values>, values: &[f64], now: u64) {
+    fn posted<E: Estimator>(summary: &Summary<E>, kept: &mut Kept<E::Many>, values: &[f64], now: u64) {
         let mut cell = summary.zero();
         values.iter().for_each(|value| summary.record(&mut cell, *value, Stamp(0)));
         summary.post(kept, summary.take(&mut cell), Duration::from_secs(now));
@@ -315,11 +317,34 @@ mod tests {
     }
 
     #[test]
+    fn a_series_in_one_part_takes_its_totals_and_three_lists() {
+        assert!(size_of::<Kept<Sketch>>() <= size_of::<Sum>() + 8 + 8 + 24 + 16 + align_of::<Sum>());
+    }
+
+    proptest! {
+        #[test]
+        fn one_part_says_the_same_as_several(values in prop::collection::vec(0.001f64..1e6, 0..200), parts in 1u64..9) {
+            let summary = summary();
+            let (mut one, mut several) = (summary.keep(), summary.keep());
+            posted(&summary, &mut one, &values, 600);
+            for part in 0..parts {
+                let share: Vec<_> = values.iter().skip(part as usize).step_by(parts as usize).copied().collect();
+                posted(&summary, &mut several, &share, 600 + 6 * part);
+            }
+            let shown = |kept| match summary.read(kept, 0.0, at(655)) {
+                Some(Reading::Summary { values, count, .. }) => (values.map(f64::to_bits), count),
+                other => panic!("{other:?}"),
+            };
+            prop_assert_eq!(shown(&one), shown(&several));
+        }
+    }
+
+    #[test]
     fn keeps_the_laws_of_an_aggregator() {
         laws::check(summary, -10.0..1e9);
         let hdr = Hdr::read_for_test(0.001, 10_000.0);
         laws::check(
-            || Summary { levels: [0.5].into(), window: summary().window, estimator: hdr },
+            || Summary { levels: [0.5].into(), window: summary().window, estimator: hdr.clone() },
             0.0..10_000.0,
         );
     }

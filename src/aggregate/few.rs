@@ -1,0 +1,179 @@
+//! Values that are few: kept as they came for as long as that takes less room than what estimates quantiles of many.
+//!
+//! Most of many series have some values in a part of a window. Listed they take 8 bytes each, where the buckets of an
+//! estimator take thousands. Quantiles hardly tell the difference: of a list an [`Estimator`] says what it would say had it
+//! counted its values, without ever widening its buckets for those that are worlds apart.
+
+use super::summary::Estimator;
+
+/// How many values are few.
+const FEW: usize = 64;
+
+/// The values of a series: a list in whatever order, or what an estimator makes of more than are listed. Which of the two
+/// only depends on how many there are.
+#[derive(Clone, Debug)]
+pub(super) enum Values<M> {
+    Few(Vec<f64>),
+    Many(Box<M>),
+}
+
+impl<M> Values<M> {
+    pub(super) const NONE: Values<M> = Values::Few(Vec::new());
+
+    pub(super) fn record(&mut self, estimator: &impl Estimator<Many = M>, value: f64) {
+        match self {
+            Values::Few(values) if values.len() < FEW => values.push(value),
+            Values::Few(_) => estimator.record(self.many(estimator), value),
+            Values::Many(many) => estimator.record(many, value),
+        }
+    }
+
+    pub(super) fn merge(&mut self, estimator: &impl Estimator<Many = M>, other: &Values<M>) {
+        match (&mut *self, other) {
+            (Values::Few(values), Values::Few(others)) if values.len() + others.len() <= FEW => {
+                values.reserve_exact(others.len());
+                values.extend(others);
+            }
+            (_, Values::Few(others)) => {
+                let many = self.many(estimator);
+                others.iter().for_each(|value| estimator.record(many, *value));
+            }
+            (_, Values::Many(others)) => estimator.merge(self.many(estimator), others),
+        }
+    }
+
+    /// Takes in values that nobody else needs any more: where there are none yet, they are moved.
+    pub(super) fn take_in(&mut self, estimator: &impl Estimator<Many = M>, mut other: Values<M>) {
+        if self.len(estimator) > 0 {
+            return self.merge(estimator, &other);
+        }
+        if let Values::Few(values) = &mut other {
+            values.shrink_to_fit();
+        }
+        *self = other;
+    }
+
+    pub(super) fn len(&self, estimator: &impl Estimator<Many = M>) -> u64 {
+        match self {
+            Values::Few(values) => values.len() as u64,
+            Values::Many(many) => estimator.len(many),
+        }
+    }
+
+    /// For each of `levels`, the value of which that part of all values is not greater: the one at rank
+    /// ⌈level × len⌉, at least the first, as the estimator knows it. NaN where there is no value.
+    pub(super) fn quantiles(&self, estimator: &impl Estimator<Many = M>, levels: &[f64], into: &mut [f64]) {
+        let values = match self {
+            Values::Few(values) => values,
+            Values::Many(many) => return estimator.quantiles(many, levels, into),
+        };
+        let mut sorted = values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        for (level, into) in levels.iter().zip(into) {
+            let rank = ((level * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len().max(1));
+            *into = if sorted.is_empty() { f64::NAN } else { estimator.estimate(&sorted, rank, *level) };
+        }
+    }
+
+    /// From now on the values are many.
+    fn many(&mut self, estimator: &impl Estimator<Many = M>) -> &mut M {
+        if let Values::Few(values) = self {
+            let mut many = Box::new(estimator.empty());
+            values.iter().for_each(|value| estimator.record(&mut many, *value));
+            *self = Values::Many(many);
+        }
+        match self {
+            Values::Many(many) => many,
+            Values::Few(_) => unreachable!("a list was replaced just above"),
+        }
+    }
+}
+
+impl<M: PartialEq> PartialEq for Values<M> {
+    fn eq(&self, other: &Values<M>) -> bool {
+        let sorted = |values: &[f64]| {
+            let mut sorted = values.to_vec();
+            sorted.sort_unstable_by(f64::total_cmp);
+            sorted
+        };
+        match (self, other) {
+            (Values::Few(left), Values::Few(right)) => sorted(left) == sorted(right),
+            (Values::Many(left), Values::Many(right)) => left == right,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hdr::Hdr;
+    use super::super::summary::Sketches;
+    use super::*;
+    use proptest::prelude::*;
+
+    const LEVELS: [f64; 8] = [0.0, 0.01, 0.3, 0.5, 0.9, 0.99, 0.999, 1.0];
+
+    fn listed<M>(values: &[f64], estimator: &impl Estimator<Many = M>) -> Values<M> {
+        let mut listed = Values::NONE;
+        values.iter().for_each(|value| listed.record(estimator, *value));
+        listed
+    }
+
+    fn quantiles<M>(values: &Values<M>, estimator: &impl Estimator<Many = M>) -> [f64; LEVELS.len()] {
+        let mut found = [0.0; LEVELS.len()];
+        values.quantiles(estimator, &LEVELS, &mut found);
+        found
+    }
+
+    /// Checks that a list says what the estimator says of its values, which are less than 2^32 apart.
+    #[track_caller]
+    fn check<E: Estimator>(values: &[f64], estimator: &E) {
+        let few = listed(values, estimator);
+        assert!(matches!(few, Values::Few(_)));
+        let mut many = listed(values, estimator);
+        many.many(estimator);
+        assert_eq!(quantiles(&few, estimator), quantiles(&many, estimator), "of {values:?}");
+        assert_eq!(few.len(estimator), many.len(estimator));
+    }
+
+    #[test]
+    fn more_than_a_few_are_counted_and_none_is_lost() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        let mut all = listed(&values[..64], &Sketches);
+        assert!(matches!(all, Values::Few(_)));
+        all.record(&Sketches, 65.0);
+        assert!(matches!(all, Values::Many(_)));
+        all.merge(&Sketches, &listed(&values[65..], &Sketches));
+        assert_eq!(all.len(&Sketches), 100);
+        assert_eq!(all, listed(&values, &Sketches));
+    }
+
+    #[test]
+    fn what_is_moved_takes_no_more_room_than_it_needs() {
+        let mut kept = Values::NONE;
+        kept.take_in(&Sketches, listed(&[1.0; 5], &Sketches));
+        kept.take_in(&Sketches, listed(&[2.0; 5], &Sketches));
+        let Values::Few(values) = kept else { panic!("ten are few") };
+        assert_eq!((values.len(), values.capacity()), (10, 10));
+        assert_eq!(size_of::<Values<u64>>(), 24);
+    }
+
+    #[test]
+    fn zeros_of_both_signs_and_values_too_small_to_count_are_zero() {
+        check(&[-0.0, 0.0, -0.0, 1.0, 5e-324, -1.0, 2.0], &Sketches);
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_says_what_an_estimator_says_of_its_values(
+            exponents in prop::collection::vec((-5.0f64..4.0, any::<bool>()), 1..60)
+        ) {
+            let signed: Vec<_> =
+                exponents.iter().map(|(e, below)| 10f64.powf(*e) * if *below { -1.0 } else { 1.0 }).collect();
+            check(&signed, &Sketches);
+            let positive: Vec<_> = signed.iter().map(|value| value.abs()).collect();
+            check(&positive, &Sketches);
+            check(&positive, &Hdr::read_for_test(0.001, 10_000.0));
+        }
+    }
+}
