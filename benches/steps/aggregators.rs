@@ -27,6 +27,14 @@ const BLOCK: usize = 64;
 const VARIANTS: &[(&str, &str)] = &[
     ("gauge, mean in a window", "- gauge: {name: a, help: A., value: value, op: mean, window: 5m}\n"),
     (
+        "histogram, 30 buckets",
+        "- histogram: {name: a, help: A., value: value, buckets: {exponential: {start: 0.001, factor: 1.5, count: 30}}}\n",
+    ),
+    (
+        "histogram, 100 buckets",
+        "- histogram: {name: a, help: A., value: value, buckets: {exponential: {start: 0.001, factor: 1.12, count: 100}}}\n",
+    ),
+    (
         "summary, hdr",
         "- summary: {name: a, help: A., value: value, window: 5m, hdr: {lowest: 0.001, highest: 60}}\n",
     ),

@@ -53,7 +53,7 @@ fn build(keys: &Mapping<'_>, faults: &mut Faults) -> Option<Arc<dyn Definition>>
         None => DEFAULT.to_vec(),
         Some(node) => bounds(node, faults)?,
     };
-    Some(Arc::new(Histogram { bounds: bounds.into() }))
+    Some(Arc::new(Histogram::new(bounds)))
 }
 
 fn bounds(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
@@ -160,13 +160,34 @@ fn computed(node: &Node, bounds: Vec<f64>, faults: &mut Faults) -> Option<Vec<f6
 #[derive(Debug)]
 pub(super) struct Histogram {
     bounds: Box<[f64]>,
+    /// The counts of a series without values: one for each bucket.
+    zeros: Box<[u64]>,
 }
 
 /// How many values fell into each bucket, the last one above all bounds, and their sum.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Buckets {
+    /// None at all where there is no value: what waits in a worker for the next one takes no room.
     counts: Box<[u64]>,
     sum: Sum,
+}
+
+/// Up to so many bounds are all compared, which takes no decisions and several of them at a time; more are halved.
+const COMPARED: usize = 32;
+
+impl Histogram {
+    fn new(bounds: Vec<f64>) -> Histogram {
+        Histogram { zeros: vec![0; bounds.len() + 1].into(), bounds: bounds.into() }
+    }
+
+    /// The index of the bucket that a value falls into: how many bounds are less.
+    fn bucket(&self, value: f64) -> usize {
+        if self.bounds.len() <= COMPARED {
+            self.bounds.iter().map(|bound| u64::from(*bound < value)).sum::<u64>() as usize
+        } else {
+            self.bounds.partition_point(|bound| *bound < value)
+        }
+    }
 }
 
 impl Aggregate for Histogram {
@@ -174,27 +195,27 @@ impl Aggregate for Histogram {
     type Kept = Buckets;
 
     fn zero(&self) -> Buckets {
-        Buckets { counts: vec![0; self.bounds.len() + 1].into(), sum: Sum::ZERO }
+        Buckets { counts: Box::default(), sum: Sum::ZERO }
     }
 
     fn record(&self, cell: &mut Buckets, value: f64, _: Stamp) {
-        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        let bucket = self.bucket(value);
+        if cell.counts.is_empty() {
+            cell.counts = self.zeros.clone();
+        }
         cell.counts[bucket] += 1;
         cell.sum.add(value);
     }
 
     fn merge(&self, into: &mut Buckets, from: &Buckets) {
-        for (into, from) in into.counts.iter_mut().zip(&from.counts) {
-            *into += from;
+        if into.counts.is_empty() {
+            into.counts = from.counts.clone();
+        } else {
+            for (into, from) in into.counts.iter_mut().zip(&from.counts) {
+                *into += from;
+            }
         }
         into.sum.merge(from.sum);
-    }
-
-    fn take(&self, cell: &mut Buckets) -> Buckets {
-        let taken = cell.clone();
-        cell.counts.fill(0);
-        cell.sum = Sum::ZERO;
-        taken
     }
 
     fn keep(&self) -> Buckets {
@@ -202,11 +223,16 @@ impl Aggregate for Histogram {
     }
 
     fn post(&self, kept: &mut Buckets, change: Buckets, _: Duration) {
-        self.merge(kept, &change);
+        if kept.counts.is_empty() {
+            *kept = change;
+        } else {
+            self.merge(kept, &change);
+        }
     }
 
     fn read<'k>(&'k self, kept: &'k Buckets, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
-        Some(Reading::Histogram { bounds: &self.bounds, counts: &kept.counts, sum: kept.sum, created })
+        let counts = if kept.counts.is_empty() { &self.zeros } else { &kept.counts };
+        Some(Reading::Histogram { bounds: &self.bounds, counts, sum: kept.sum, created })
     }
 }
 
@@ -214,9 +240,10 @@ impl Aggregate for Histogram {
 mod tests {
     use super::super::laws;
     use super::*;
+    use proptest::prelude::*;
 
     fn histogram() -> Histogram {
-        Histogram { bounds: [1.0, 2.0, 4.0].into() }
+        Histogram::new(vec![1.0, 2.0, 4.0])
     }
 
     #[test]
@@ -228,6 +255,37 @@ mod tests {
         }
         assert_eq!(*cell.counts, [2, 2, 1, 1]);
         assert_eq!(cell.sum.value(), 11.6);
+    }
+
+    #[test]
+    fn without_values_every_bucket_is_shown_and_none_is_kept() {
+        let histogram = histogram();
+        let mut kept = histogram.keep();
+        let moment = Moment { now: Duration::ZERO, started: Duration::ZERO };
+        let shown = |kept: &Buckets| match histogram.read(kept, 0.0, moment) {
+            Some(Reading::Histogram { counts, .. }) => counts.to_vec(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shown(&kept), [0; 4]);
+        let mut cell = histogram.zero();
+        histogram.record(&mut cell, 3.0, Stamp(0));
+        histogram.post(&mut kept, histogram.take(&mut cell), Duration::ZERO);
+        assert_eq!(shown(&kept), [0, 0, 1, 0]);
+        assert!(cell.counts.is_empty());
+        histogram.post(&mut kept, cell, Duration::ZERO);
+        assert_eq!(shown(&kept), [0, 0, 1, 0]);
+        assert!(size_of::<Buckets>() <= size_of::<Sum>() + 16);
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_falls_into_the_first_bucket_that_it_is_not_above(count in 1usize..100, value in -3.0f64..110.0) {
+            let histogram = Histogram::new((0..count).map(|bound| bound as f64).collect());
+            for value in [value, value.round()] {
+                let first = histogram.bounds.iter().position(|bound| value <= *bound).unwrap_or(count);
+                prop_assert_eq!(histogram.bucket(value), first);
+            }
+        }
     }
 
     #[test]
