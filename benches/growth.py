@@ -292,7 +292,7 @@ def workers(growth):
         for _ in range(growth.rounds):
             with growth.serve(pipeline, path, count) as server:
                 taken.append((server.wait_until(has_counted(events)), processor_time(server)))
-                answer, _, _ = server.get("/metrics")
+                answer = server.get("/metrics")
                 check("lines", counted(body(answer), "lines_19_total")[1], events)
         wall, processor = (statistics.median(times) * 1e9 / events for times in zip(*taken))
         one = one or wall
@@ -312,7 +312,7 @@ def memory(growth):
             with growth.serve(BY_USER % tuple(kind), given.path) as server:
                 server.wait_until(has_counted(given.lines))
                 resident.append(server.resident())
-                answer, _, _ = server.get("/metrics")
+                answer = server.get("/metrics")
                 own = kind[1] + ("_count" if kind[0] in ["histogram", "summary"] else "")
                 check(f"series of {name}", counted(body(answer), own)[0], each)
         grown = resident[1] - resident[0]
@@ -330,11 +330,12 @@ def scrape(growth):
             given = users(growth, each, 0, in_order)
             with growth.serve(BY_USER % KINDS["counter"][:3], given.path) as server:
                 server.wait_until(has_counted(given.lines))
-                answers = [server.get("/metrics") for _ in range(5)]
-            check("series and lines", counted(body(answers[0][0]), "users_total"), (each, each))
-            first, whole = (statistics.median(times) for times in list(zip(*answers))[1:])
+                answer = server.get("/metrics")
+                timed = [server.time("/metrics") for _ in range(5)]
+            check("series and lines", counted(body(answer), "users_total"), (each, each))
+            first, whole = (statistics.median(times) for times in zip(*timed))
             row += f" {first * 1e3:9.1f} {whole * 1e3:9.1f} {nanoseconds(whole * 1e9 / each)}  "
-        print(f"{each:8} {len(answers[0][0]) / 1e6:8.1f}{row.rstrip()}", flush=True)
+        print(f"{each:8} {len(answer) / 1e6:8.1f}{row.rstrip()}", flush=True)
 
 
 TABLES = {table.__name__: table for table in [rules, metrics, series, length, workers, memory, scrape]}
