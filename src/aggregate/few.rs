@@ -17,15 +17,41 @@ pub(super) enum Values<M> {
     Many(Box<M>),
 }
 
+/// An empty estimator that was used before.
+#[derive(Clone, Debug)]
+pub(super) struct Spare<M>(Option<Box<M>>);
+
+impl<M> Default for Spare<M> {
+    fn default() -> Spare<M> {
+        Spare(None)
+    }
+}
+
 impl<M> Values<M> {
     pub(super) const NONE: Values<M> = Values::Few(Vec::new());
 
-    pub(super) fn record(&mut self, estimator: &impl Estimator<Many = M>, value: f64) {
+    /// Takes in a value; with the one that makes them many it uses what is spare, if anything is.
+    pub(super) fn record(&mut self, estimator: &impl Estimator<Many = M>, value: f64, spare: &mut Spare<M>) {
         match self {
             Values::Few(values) if values.len() < FEW => values.push(value),
-            Values::Few(_) => estimator.record(self.many(estimator), value),
+            Values::Few(_) => estimator.record(self.many(estimator, spare), value),
             Values::Many(many) => estimator.record(many, value),
         }
+    }
+
+    /// Hands over all values, and keeps the room that they took for those to come.
+    pub(super) fn take(&mut self, estimator: &impl Estimator<Many = M>, spare: &mut Spare<M>) -> Values<M>
+    where
+        M: Clone,
+    {
+        let taken = self.clone();
+        if let Values::Few(values) = self {
+            values.clear();
+        } else if let Values::Many(mut many) = std::mem::replace(self, Values::Few(Vec::with_capacity(FEW))) {
+            estimator.clear(&mut many);
+            spare.0 = Some(many);
+        }
+        taken
     }
 
     pub(super) fn merge(&mut self, estimator: &impl Estimator<Many = M>, other: &Values<M>) {
@@ -35,10 +61,10 @@ impl<M> Values<M> {
                 values.extend(others);
             }
             (_, Values::Few(others)) => {
-                let many = self.many(estimator);
+                let many = self.many(estimator, &mut Spare::default());
                 others.iter().for_each(|value| estimator.record(many, *value));
             }
-            (_, Values::Many(others)) => estimator.merge(self.many(estimator), others),
+            (_, Values::Many(others)) => estimator.merge(self.many(estimator, &mut Spare::default()), others),
         }
     }
 
@@ -76,9 +102,9 @@ impl<M> Values<M> {
     }
 
     /// From now on the values are many.
-    fn many(&mut self, estimator: &impl Estimator<Many = M>) -> &mut M {
+    fn many(&mut self, estimator: &impl Estimator<Many = M>, spare: &mut Spare<M>) -> &mut M {
         if let Values::Few(values) = self {
-            let mut many = Box::new(estimator.empty());
+            let mut many = spare.0.take().unwrap_or_else(|| Box::new(estimator.empty()));
             values.iter().for_each(|value| estimator.record(&mut many, *value));
             *self = Values::Many(many);
         }
@@ -115,7 +141,7 @@ mod tests {
 
     fn listed<M>(values: &[f64], estimator: &impl Estimator<Many = M>) -> Values<M> {
         let mut listed = Values::NONE;
-        values.iter().for_each(|value| listed.record(estimator, *value));
+        values.iter().for_each(|value| listed.record(estimator, *value, &mut Spare::default()));
         listed
     }
 
@@ -131,7 +157,7 @@ mod tests {
         let few = listed(values, estimator);
         assert!(matches!(few, Values::Few(_)));
         let mut many = listed(values, estimator);
-        many.many(estimator);
+        many.many(estimator, &mut Spare::default());
         assert_eq!(quantiles(&few, estimator), quantiles(&many, estimator), "of {values:?}");
         assert_eq!(few.len(estimator), many.len(estimator));
     }
@@ -141,7 +167,7 @@ mod tests {
         let values: Vec<f64> = (1..=100).map(f64::from).collect();
         let mut all = listed(&values[..64], &Sketches);
         assert!(matches!(all, Values::Few(_)));
-        all.record(&Sketches, 65.0);
+        all.record(&Sketches, 65.0, &mut Spare::default());
         assert!(matches!(all, Values::Many(_)));
         all.merge(&Sketches, &listed(&values[65..], &Sketches));
         assert_eq!(all.len(&Sketches), 100);

@@ -165,11 +165,20 @@ pub(super) struct Histogram {
 }
 
 /// How many values fell into each bucket, the last one above all bounds, and their sum.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Buckets {
-    /// None at all where there is no value: what waits in a worker for the next one takes no room.
+    /// None at all where there never was a value.
     counts: Box<[u64]>,
     sum: Sum,
+}
+
+impl PartialEq for Buckets {
+    /// No counts are the same as counts that are all zero.
+    fn eq(&self, other: &Buckets) -> bool {
+        let count = |buckets: &Buckets, at| buckets.counts.get(at).copied().unwrap_or(0);
+        let len = self.counts.len().max(other.counts.len());
+        self.sum == other.sum && (0..len).all(|at| count(self, at) == count(other, at))
+    }
 }
 
 /// Up to so many bounds are all compared, which takes no decisions and several of them at a time; more are halved.
@@ -205,6 +214,13 @@ impl Aggregate for Histogram {
         }
         cell.counts[bucket] += 1;
         cell.sum.add(value);
+    }
+
+    fn take(&self, cell: &mut Buckets) -> Buckets {
+        let taken = cell.clone();
+        cell.counts.fill(0);
+        cell.sum = Sum::ZERO;
+        taken
     }
 
     fn merge(&self, into: &mut Buckets, from: &Buckets) {
@@ -271,8 +287,8 @@ mod tests {
         histogram.record(&mut cell, 3.0, Stamp(0));
         histogram.post(&mut kept, histogram.take(&mut cell), Duration::ZERO);
         assert_eq!(shown(&kept), [0, 0, 1, 0]);
-        assert!(cell.counts.is_empty());
-        histogram.post(&mut kept, cell, Duration::ZERO);
+        assert_eq!(cell, histogram.zero(), "nothing is handed over twice");
+        histogram.post(&mut kept, histogram.zero(), Duration::ZERO);
         assert_eq!(shown(&kept), [0, 0, 1, 0]);
         assert!(size_of::<Buckets>() <= size_of::<Sum>() + 16);
     }

@@ -78,8 +78,7 @@ pub trait Aggregate: Send + Sync + 'static {
     /// Takes in what another cell has taken in.
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell);
 
-    /// Hands over what the cell has taken in and leaves it at zero. Storage is handed over too: a cell that waits for its
-    /// next value takes no more room than itself.
+    /// Hands over what the cell has taken in and leaves it at zero, with its storage where it has any.
     fn take(&self, cell: &mut Self::Cell) -> Self::Cell {
         std::mem::replace(cell, self.zero())
     }

@@ -1,5 +1,4 @@
-//! The cells that a worker writes: plain memory, no locks, no allocation for a known series but what a kind begins anew
-//! after each hand-over.
+//! The cells that a worker writes: plain memory, no locks, no allocation for a known series.
 
 use std::sync::Arc;
 

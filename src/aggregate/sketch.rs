@@ -62,6 +62,14 @@ impl Sketch {
         }
     }
 
+    /// Forgets everything but its storage.
+    pub(super) fn clear(&mut self) {
+        self.coarseness = 0;
+        self.zeros = 0;
+        self.positive.clear();
+        self.negative.clear();
+    }
+
     /// Counts what `other` counts.
     pub(super) fn merge(&mut self, other: &Sketch) {
         if other.len() == 0 {
@@ -176,6 +184,11 @@ impl PartialEq for Sketch {
 }
 
 impl Buckets {
+    fn clear(&mut self) {
+        self.counts.fill(0);
+        self.total = 0;
+    }
+
     /// Counts `times` values of the bucket `name`; false if there would be too many buckets.
     fn add(&mut self, name: i64, times: u64) -> bool {
         let at = name - self.first;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::few::Values;
+use super::few::{Spare, Values};
 use super::hdr::Hdr;
 use super::sketch::{self, Sketch};
 use super::window::{self, Ring, Window};
@@ -106,10 +106,11 @@ fn levels(node: &Node, faults: &mut Faults) -> Option<Vec<f64>> {
 
 /// What counts many values so that quantiles of them can be told.
 pub(super) trait Estimator: Send + Sync + 'static {
-    type Many: Send + Sync + 'static;
+    type Many: Clone + Send + Sync + 'static;
 
     fn accepted(&self) -> Accepted;
     fn empty(&self) -> Self::Many;
+    fn clear(&self, many: &mut Self::Many);
     fn record(&self, many: &mut Self::Many, value: f64);
     fn merge(&self, into: &mut Self::Many, from: &Self::Many);
     fn len(&self, many: &Self::Many) -> u64;
@@ -133,6 +134,10 @@ impl Estimator for Sketches {
 
     fn empty(&self) -> Sketch {
         Sketch::default()
+    }
+
+    fn clear(&self, many: &mut Sketch) {
+        many.clear();
     }
 
     fn record(&self, many: &mut Sketch, value: f64) {
@@ -167,6 +172,10 @@ impl Estimator for Hdr {
         Hdr::empty(self)
     }
 
+    fn clear(&self, many: &mut Histogram<u64>) {
+        many.reset();
+    }
+
     fn record(&self, many: &mut Histogram<u64>, value: f64) {
         Hdr::record(self, many, value);
     }
@@ -198,10 +207,17 @@ pub(super) struct Summary<E> {
 }
 
 /// What one worker recorded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Recorded<M> {
     sum: Sum,
     values: Values<M>,
+    spare: Spare<M>,
+}
+
+impl<M: PartialEq> PartialEq for Recorded<M> {
+    fn eq(&self, other: &Recorded<M>) -> bool {
+        (&self.sum, &self.values) == (&other.sum, &other.values)
+    }
 }
 
 /// What the ledger keeps of a series.
@@ -216,7 +232,7 @@ impl<E: Estimator> Aggregate for Summary<E> {
     type Kept = Kept<E::Many>;
 
     fn zero(&self) -> Self::Cell {
-        Recorded { sum: Sum::ZERO, values: Values::NONE }
+        Recorded { sum: Sum::ZERO, values: Values::NONE, spare: Spare::default() }
     }
 
     fn accepted(&self) -> Accepted {
@@ -224,8 +240,17 @@ impl<E: Estimator> Aggregate for Summary<E> {
     }
 
     fn record(&self, cell: &mut Self::Cell, value: f64, _: Stamp) {
-        cell.values.record(&self.estimator, value);
+        cell.values.record(&self.estimator, value, &mut cell.spare);
         cell.sum.add(value);
+    }
+
+    fn take(&self, cell: &mut Self::Cell) -> Self::Cell {
+        let Recorded { sum, values, spare } = cell;
+        Recorded {
+            sum: std::mem::take(sum),
+            values: values.take(&self.estimator, spare),
+            spare: Spare::default(),
+        }
     }
 
     fn merge(&self, into: &mut Self::Cell, from: &Self::Cell) {

@@ -7,6 +7,7 @@ metrics:
   - counter: {name: events_total, help: Events.}
   - counter: {name: by_kind_total, help: Events by kind., labels: [kind, path]}
   - histogram: {name: size, help: Sizes., value: size, labels: {kind: kind.lowerAscii()}, where: 'size > 10'}
+  - summary: {name: sizes, help: Sizes., value: size, quantiles: [0.5], window: 1h, labels: [kind]}
 ";
 
 #[track_caller]
@@ -17,6 +18,10 @@ fn check(head: &str, line: impl Fn(usize) -> String) {
     let mut processors = plan.processors();
     // The first time the series are born, and buffers grow to their size; the second time the arena does.
     (0..3).for_each(|_| processors[0].process(&batch));
+    let counted = allocation_counter::measure(|| processors[0].process(&batch));
+    assert_eq!(counted.count_total, 0, "{head}");
+    // What is handed over is a copy, and leaves its room behind.
+    processors[0].take();
     let counted = allocation_counter::measure(|| processors[0].process(&batch));
     assert_eq!(counted.count_total, 0, "{head}");
 }
