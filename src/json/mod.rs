@@ -27,7 +27,7 @@ pub struct Reader {
     lists: Vec<(Vec<Step>, Slot)>,
     shapes: Shapes,
     /// Kept for its storage; empty between texts.
-    steps: Vec<scan::Step>,
+    steps: scan::Steps,
 }
 
 impl Reader {
@@ -84,7 +84,7 @@ impl Reader {
         self.steps.clear();
         let steps = (manner == Manner::Try).then_some(&mut self.steps);
         match scan::fill(text, &self.root, row, arena, steps) {
-            Some(()) if manner == Manner::Try => self.shapes.learn(text, &mut self.steps),
+            Some(()) if manner == Manner::Try => self.shapes.learn(text, &self.steps),
             Some(()) => {}
             None => visit::fill(text, &self.root, row, arena)?,
         }

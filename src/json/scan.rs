@@ -24,7 +24,7 @@ pub(super) fn fill<'b>(
     wanted: &Wanted,
     row: &mut [Value<'b>],
     arena: &'b Bump,
-    steps: Option<&mut Vec<Step>>,
+    steps: Option<&mut Steps>,
 ) -> Option<()> {
     let mut scan = Scan { steps, ..Scan::new(text, row, arena)? };
     scan.peek()?;
@@ -36,6 +36,14 @@ pub(super) fn fill<'b>(
     Some(())
 }
 
+/// What was come across in a text, as far as it is worth noting.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Steps {
+    steps: Vec<Step>,
+    /// The slots that were emptied, of all steps one after the other.
+    cleared: Vec<Slot>,
+}
+
 /// A scalar that was come across; at last, the end of the text.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
@@ -43,8 +51,37 @@ pub(super) struct Step {
     pub(super) place: Range<usize>,
     /// The slot that it went to.
     pub(super) slot: Option<Slot>,
-    /// The slots that were emptied since the scalar before.
-    pub(super) cleared: Vec<Slot>,
+    /// Which of the slots that were emptied were so since the scalar before.
+    cleared: Range<usize>,
+}
+
+impl Steps {
+    /// More of them than this are not noted: the text is not of a shape that is learned.
+    pub(super) const MOST: usize = 512;
+
+    pub(super) fn clear(&mut self) {
+        self.steps.clear();
+        self.cleared.clear();
+    }
+
+    /// All steps of a text, each with the slots that were emptied before it; `None` where they were too many.
+    pub(super) fn all(&self) -> Option<impl Iterator<Item = (&Step, &[Slot])>> {
+        let is_whole = self.steps.len() <= Steps::MOST && self.cleared.len() <= Steps::MOST;
+        is_whole.then(|| self.steps.iter().map(|step| (step, &self.cleared[step.cleared.clone()])))
+    }
+
+    fn add(&mut self, place: Range<usize>, slot: Option<Slot>) {
+        if self.steps.len() <= Steps::MOST {
+            let from = self.steps.last().map_or(0, |before| before.cleared.end);
+            self.steps.push(Step { place, slot, cleared: from..self.cleared.len() });
+        }
+    }
+
+    fn add_cleared(&mut self, slot: Slot) {
+        if self.cleared.len() <= Steps::MOST {
+            self.cleared.push(slot);
+        }
+    }
 }
 
 /// A text that is being read.
@@ -57,9 +94,7 @@ pub(super) struct Scan<'r, 'b> {
     is_escaped: bool,
     row: &'r mut [Value<'b>],
     arena: &'b Bump,
-    steps: Option<&'r mut Vec<Step>>,
-    /// The slots that were emptied since the last step.
-    cleared: Vec<Slot>,
+    steps: Option<&'r mut Steps>,
 }
 
 impl<'r, 'b> Scan<'r, 'b> {
@@ -68,8 +103,7 @@ impl<'r, 'b> Scan<'r, 'b> {
         if !text.is_ascii() {
             std::str::from_utf8(text).ok()?;
         }
-        let cleared = Vec::new();
-        Some(Scan { text, at: 0, depth: DEPTH, is_escaped: false, row, arena, steps: None, cleared })
+        Some(Scan { text, at: 0, depth: DEPTH, is_escaped: false, row, arena, steps: None })
     }
 
     /// What was not read yet.
@@ -147,7 +181,7 @@ impl<'r, 'b> Scan<'r, 'b> {
     /// Notes what was done up to here, since the step before.
     fn step(&mut self, start: usize, slot: Option<Slot>) {
         if let Some(steps) = &mut self.steps {
-            steps.push(Step { place: start..self.at, slot, cleared: std::mem::take(&mut self.cleared) });
+            steps.add(start..self.at, slot);
         }
     }
 
@@ -178,8 +212,8 @@ impl<'r, 'b> Scan<'r, 'b> {
                 None => self.value(&NOTHING)?,
                 Some((_, wanted)) => {
                     wanted.clear(self.row);
-                    if self.steps.is_some() {
-                        wanted.each_slot(&mut |slot| self.cleared.push(slot));
+                    if let Some(steps) = &mut self.steps {
+                        wanted.each_slot(&mut |slot| steps.add_cleared(slot));
                     }
                     self.value(wanted)?;
                 }

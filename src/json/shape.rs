@@ -7,13 +7,13 @@
 
 use bumpalo::Bump;
 
-use super::scan::{Scan, Step};
+use super::scan::{Scan, Steps};
 use crate::base::bytes;
 use crate::model::field::Slot;
 use crate::model::value::Value;
 
 /// How many scalars all shapes have together.
-const NODES: usize = 512;
+const NODES: usize = Steps::MOST;
 
 /// In how many ways a text may go on behind a scalar.
 const EDGES: usize = 16;
@@ -90,27 +90,33 @@ impl Shapes {
             scan.scalar(slot)?;
             node = next;
         }
+        if !scan.rest().is_empty() {
+            return None;
+        }
         self.balance = (self.balance + GAIN).min(STAKE);
-        scan.rest().is_empty().then_some(())
+        Some(())
     }
 
     /// Learns the shape of a text that [`fill`](Shapes::fill) did not know.
-    pub(super) fn learn(&mut self, text: &[u8], steps: &mut Vec<Step>) {
+    pub(super) fn learn(&mut self, text: &[u8], steps: &Steps) {
         self.balance -= LOSS;
         if self.balance < 0 {
             *self = Shapes { rest: REST, ..Shapes::default() };
             return;
         }
-        let Some(last) = steps.pop() else { return };
+        let Some(steps) = steps.all() else { return };
+        let mut steps = steps.peekable();
         let (mut node, mut end) = (0, 0);
-        for step in steps.drain(..) {
-            let Some(next) = self.add(node, &text[end..step.place.start], &step.cleared, Some(step.slot))
-            else {
+        while let Some((step, cleared)) = steps.next() {
+            if steps.peek().is_none() {
+                self.add(node, &text[end..], cleared, None);
+                return;
+            }
+            let Some(next) = self.add(node, &text[end..step.place.start], cleared, Some(step.slot)) else {
                 return;
             };
             (node, end) = (next, step.place.end);
         }
-        self.add(node, &text[end..], &last.cleared, None);
     }
 
     /// Adds what follows a scalar, if it is not there: what may come then. `None` where there is no room.
@@ -219,6 +225,17 @@ mod tests {
         for text in [r#"{"c":2}"#, r#"{"c":[2]}"#, r#"{"c":[[],2]}"#, r#"{"c":{}}"#] {
             assert!(read(&mut reader, text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_of_very_many_scalars_is_read_and_not_noted() {
+        let mut reader = reader();
+        let text = format!("{{\"c\":[{}1],\"a\":2}}", "1,".repeat(100_000));
+        assert!(!read(&mut reader, &text));
+        assert!(!read(&mut reader, &text));
+        let duplicates = format!("{{{}\"a\":2}}", "\"b\":{},".repeat(100_000));
+        assert!(!read(&mut reader, &duplicates));
+        assert!(size_of_val(&*format!("{:?}", reader.steps)) < 100_000, "what is noted is bounded");
     }
 
     #[test]
