@@ -45,6 +45,10 @@ impl Literals {
     /// With more passes than this, the automaton is as fast.
     const PASSES: usize = 4;
 
+    /// So many bytes the literals may have that begin alike: where a text repeats that beginning, all of them are compared
+    /// at each place.
+    const ALIKE: usize = 512;
+
     /// Of so many the automaton looks for single bytes, which is faster.
     const FEW: usize = 3;
 
@@ -101,13 +105,22 @@ impl Literals {
     }
 }
 
+/// How many bytes at the start of each literal the vectors compare.
+const START: usize = 3;
+
 impl Vectors {
-    /// Literals, in order, for as few passes as can be; `None` where they are too few, too many or too short for it.
+    /// Literals, in order, for as few passes as can be; `None` where they are too few, too many, too short or too much alike
+    /// for it.
     fn of(literals: &[Vec<u8>]) -> Option<Vec<Vectors>> {
         let chunks = literals.chunks(Literals::IN_VECTORS);
+        let is_short = |literal: &Vec<u8>| literal.len() < START;
+        let alike =
+            literals.chunk_by(|one, next| one[..START.min(one.len())] == next[..START.min(next.len())]);
+        let alike = alike.map(|alike| alike.iter().map(Vec::len).sum()).max().unwrap_or(0);
         if literals.len() <= Literals::FEW
             || chunks.len() > Literals::PASSES
-            || literals.iter().any(|literal| literal.len() < 3)
+            || literals.iter().any(is_short)
+            || alike > Literals::ALIKE
         {
             return None;
         }
@@ -164,8 +177,15 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn many_long_literals_are_looked_for_by_vectors() {
-        let literals: Vec<_> = (100..300).map(|at| format!("rule-{at}").into_bytes()).collect();
+        let literals: Vec<_> = (100..300).map(|at| format!("{at}-rule").into_bytes()).collect();
         assert_eq!(Vectors::of(&literals).is_some(), std::is_x86_feature_detected!("ssse3"));
+    }
+
+    #[test]
+    fn literals_that_begin_alike_are_left_to_the_automaton() {
+        let alike: Vec<_> =
+            (3..40).map(|times| ["a".repeat(times), "b".to_owned()].concat().into_bytes()).collect();
+        assert!(Vectors::of(&alike).is_none());
     }
 
     #[test]
