@@ -73,11 +73,13 @@ fn searched(search: &Search) -> Option<Literals> {
 }
 
 /// The literals without repetitions, if they are worth a search. One with a line end is in no line, and would be found
-/// where two of them meet.
+/// where two of them meet, or in the return before a line end, which is no part of the line.
 fn checked(mut literals: Literals) -> Option<Literals> {
     literals.sort_unstable();
     literals.dedup();
-    let is_good = |literal: &Vec<u8>| literal.len() >= Required::MIN_LEN && !literal.contains(&b'\n');
+    let is_good = |literal: &Vec<u8>| {
+        literal.len() >= Required::MIN_LEN && !literal.iter().any(|byte| matches!(byte, b'\n' | b'\r'))
+    };
     (!literals.is_empty() && literals.len() <= MAX_LITERALS && literals.iter().all(is_good))
         .then_some(literals)
 }

@@ -129,7 +129,8 @@ impl Keys {
 
     /// Learns the key of a row, which is new: its number; `None` where there is no room.
     pub(super) fn learn<'b>(&mut self, hash: u32, row: &[Value<'b>], arena: &'b Bump) -> Option<u32> {
-        let start = u32::try_from(self.write(row, arena)).ok()?;
+        let start = u32::try_from(self.written.len()).ok()?;
+        self.write(row, arena);
         let number = self.next;
         self.next += 1;
         self.table.insert_unique(spread(hash), Known { hash, start, number }, |known| spread(known.hash));

@@ -41,7 +41,7 @@ impl Sum {
     pub fn add(&mut self, number: f64) {
         if number.abs() < WHOLE {
             let whole = number as i64;
-            self.whole.set(self.whole.get() + i128::from(whole));
+            self.whole.set(self.whole.get().saturating_add(i128::from(whole)));
             self.fraction += number - whole as f64;
         } else if number.abs() < i128::MAX as f64 / 1e9 {
             // Such a number has no fraction.
@@ -53,7 +53,7 @@ impl Sum {
 
     /// Adds one.
     pub fn increment(&mut self) {
-        self.whole.set(self.whole.get() + 1);
+        self.whole.set(self.whole.get().saturating_add(1));
     }
 
     /// Adds another sum.

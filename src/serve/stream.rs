@@ -178,7 +178,10 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.abandoned = true;
-        state.chunks.clear();
+        let chunks = std::mem::take(&mut state.chunks);
+        // What may be a whole exposition is given back while nobody waits for the lock.
+        drop(state);
+        drop(chunks);
     }
 }
 
