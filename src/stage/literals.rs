@@ -45,9 +45,9 @@ impl Literals {
     /// With more passes than this, the automaton is as fast.
     const PASSES: usize = 4;
 
-    /// So many bytes the literals may have that begin alike: where a text repeats that beginning, all of them are compared
-    /// at each place.
-    const ALIKE: usize = 512;
+    /// How often the literals of a pass may repeat themselves, all together. In a text that does the same they begin at nearly
+    /// every place, where all of them are compared.
+    const REPETITIONS: usize = 256;
 
     /// Of so many the automaton looks for single bytes, which is faster.
     const FEW: usize = 3;
@@ -109,18 +109,18 @@ impl Literals {
 const START: usize = 3;
 
 impl Vectors {
-    /// Literals, in order, for as few passes as can be; `None` where they are too few, too many, too short or too much alike
-    /// for it.
+    /// Literals, in order, for as few passes as can be; `None` where they are too few, too many, too short or too
+    /// repetitive for it.
     fn of(literals: &[Vec<u8>]) -> Option<Vec<Vectors>> {
         let chunks = literals.chunks(Literals::IN_VECTORS);
         let is_short = |literal: &Vec<u8>| literal.len() < START;
-        let alike =
-            literals.chunk_by(|one, next| one[..START.min(one.len())] == next[..START.min(next.len())]);
-        let alike = alike.map(|alike| alike.iter().map(Vec::len).sum()).max().unwrap_or(0);
+        let repeats = |chunk: &[Vec<u8>]| {
+            chunk.iter().map(|literal| repetitions(literal)).sum::<usize>() > Literals::REPETITIONS
+        };
         if literals.len() <= Literals::FEW
             || chunks.len() > Literals::PASSES
             || literals.iter().any(is_short)
-            || alike > Literals::ALIKE
+            || chunks.clone().any(repeats)
         {
             return None;
         }
@@ -134,6 +134,25 @@ impl Vectors {
         });
         vectors.collect()
     }
+}
+
+/// How often the start of a literal is repeated in it at most: 3 times in `ababab-`. The period of each start follows from the
+/// longest text that both begins and ends it (Knuth, Morris and Pratt, "Fast pattern matching in strings", 1977).
+fn repetitions(literal: &[u8]) -> usize {
+    let mut borders = vec![0];
+    let mut most = 1;
+    for at in 1..literal.len() {
+        let mut border = borders[at - 1];
+        while border > 0 && literal[border] != literal[at] {
+            border = borders[border - 1];
+        }
+        border += usize::from(literal[border] == literal[at]);
+        borders.push(border);
+        if at >= START {
+            most = most.max((at + 1) / (at + 1 - border));
+        }
+    }
+    most
 }
 
 /// The rules of each literal, and those of the literals that it begins with: these are there too wherever it is.
@@ -182,10 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn literals_that_begin_alike_are_left_to_the_automaton() {
+    fn literals_that_repeat_themselves_are_left_to_the_automaton() {
         let alike: Vec<_> =
             (3..40).map(|times| ["a".repeat(times), "b".to_owned()].concat().into_bytes()).collect();
         assert!(Vectors::of(&alike).is_none());
+        assert_eq!(
+            ["aaaaab", "ababab-", "aab", "disk is full"].map(|text| repetitions(text.as_bytes())),
+            [5, 3, 1, 1]
+        );
     }
 
     #[test]
