@@ -185,7 +185,7 @@ impl PartialEq for Sketch {
 
 impl Buckets {
     fn clear(&mut self) {
-        self.counts.fill(0);
+        self.counts.clear();
         self.total = 0;
     }
 

@@ -303,6 +303,19 @@ mod tests {
         summary.post(kept, summary.take(&mut cell), Duration::from_secs(now));
     }
 
+    #[test]
+    fn what_a_worker_keeps_the_room_of_counts_as_if_it_were_new() {
+        let summary = summary();
+        let recorded = |cell: &mut Recorded<Sketch>, value: f64| {
+            (0..100).for_each(|at| summary.record(cell, value * f64::from(100 + at), Stamp(0)));
+            summary.take(cell)
+        };
+        let mut used = summary.zero();
+        for value in [1.0, 1e300, -1e-9, 1.0, 1e-300] {
+            assert_eq!(recorded(&mut used, value), recorded(&mut summary.zero(), value), "{value}");
+        }
+    }
+
     #[track_caller]
     fn check(reading: Option<Reading<'_>>, quantiles: [f64; 2], total: f64, times: u64) {
         let Some(Reading::Summary { values, sum, count, .. }) = reading else { panic!("{reading:?}") };
