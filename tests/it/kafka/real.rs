@@ -48,6 +48,10 @@ fn a_broker_that_is_killed_and_comes_back_costs_nothing() {
     messages.produce("orders", 8, 50_000);
     running.wait_for(EVENTS, 100_000.0);
     wait_until("it is ready again", || ready(&running).0);
+    // A broker that has just come back may still take the partitions away, and with them what was not committed.
+    wait_until("all is committed", || {
+        committed(&broker.plaintext, &group(folder.path()), "orders", 8) == 100_000
+    });
     // A restart of our own goes on where it stopped.
     let (status, log) = running.terminate();
     assert!(status.success() && events_in_all(&log) == 100_000, "{log}");
