@@ -3,8 +3,8 @@
 //! Only what is wanted is looked at; the rest is checked to be JSON and skipped. Of a key that occurs twice the last
 //! one counts. Null is a missing field, and so is an object or a list where a scalar was asked for.
 //!
-//! Most texts have a [`shape`] that was seen before, and of these only the values are read. All others go through
-//! [`scan`], and of what that is not sure, `serde_json` decides by way of [`visit`].
+//! Most texts have a `shape` that was seen before, and of these only the values are read. All others go through
+//! `scan`, and of what that is not sure, `serde_json` decides by way of `visit`.
 
 mod scan;
 mod shape;
