@@ -7,6 +7,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::key::{self, Flaws};
+use super::spread;
 use crate::expr::Program;
 use crate::model::field::Slot;
 use crate::model::refused::Refusals;
@@ -166,9 +167,4 @@ fn evaluated<'b>(label: &Program, row: &[Value<'b>], arena: &'b Bump, refused: &
         refused.count(reason);
         Value::Missing
     })
-}
-
-/// A hash of 64 bits: the table takes its place from the lowest ones and tells places apart by the highest.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }

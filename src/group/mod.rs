@@ -120,3 +120,9 @@ impl Group {
         cell
     }
 }
+
+/// A hash of 64 bits from one of 32, which is all that tables with millions of keys have room for: they take a key's place
+/// from the lowest bits and tell places apart by the highest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}

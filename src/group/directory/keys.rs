@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 
+use crate::group::spread;
 use crate::model::series::SeriesId;
 
 /// A hash table whose entries take eight bytes, beside the text of the keys and as much again for each.
@@ -88,11 +89,6 @@ fn text(records: &[u8], at: u32) -> &[u8] {
 
 fn word(records: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(records[at..at + 4].try_into().expect("four bytes are four bytes"))
-}
-
-/// The table takes its upper bits to tell entries apart, and its lower ones to find their place.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }
 
 #[cfg(test)]
