@@ -1,5 +1,7 @@
 //! Sums that keep whole numbers exact.
 
+use crate::base::pack::{Damaged, Pack, Packed};
+
 /// A sum of finite numbers. The whole parts add without rounding, so a sum of whole numbers is exact and
 /// does not depend on the order; only fractions round.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,6 +34,9 @@ impl Whole {
 
 /// Every `f64` below this is exact to the unit.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Stored where the whole number is too large to say in its last bit whether a fraction follows: both follow.
+const LARGE: i128 = i128::MIN;
 
 impl Sum {
     /// The sum of nothing.
@@ -70,6 +75,31 @@ impl Sum {
     /// The sum as an integer, where it has no fraction.
     pub fn whole(self) -> Option<i128> {
         (self.fraction == 0.0).then_some(self.whole.get())
+    }
+
+    /// Appends the stored form: twice the whole number, and one more if the fraction follows.
+    pub fn pack(self, into: &mut Vec<u8>) {
+        let (whole, has_fraction) = (self.whole.get(), self.fraction.to_bits() != 0);
+        let twice = whole.checked_mul(2).filter(|twice| *twice != LARGE);
+        into.put_signed(twice.map_or(LARGE, |twice| twice + i128::from(has_fraction)));
+        if twice.is_none() {
+            into.put_signed(whole);
+        }
+        if twice.is_none() || has_fraction {
+            into.put_float(self.fraction);
+        }
+    }
+
+    /// Reads what [`pack`](Sum::pack) wrote.
+    pub fn unpack(from: &mut Packed<'_>) -> Result<Sum, Damaged> {
+        let number = from.signed()?;
+        let (number, has_fraction) = match number {
+            LARGE => (from.signed()?, true),
+            twice => (twice >> 1, twice & 1 == 1),
+        };
+        let mut whole = Whole::ZERO;
+        whole.set(number);
+        Ok(Sum { whole, fraction: if has_fraction { from.float()? } else { 0.0 } })
     }
 }
 
