@@ -111,7 +111,7 @@ impl Metric {
             let posting = Posting { created: (NOW - RUNNING).as_secs_f64(), now: NOW };
             measured(Part::Post, &mut || {
                 if let Some(changes) = changes.take() {
-                    self.book.post(changes, posting, &mut |series| series);
+                    self.book.post(changes, posting);
                 }
             });
             let mut said = 0;

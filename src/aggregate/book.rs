@@ -6,8 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Aggregate, Book, Changes, Moment, Posting, See};
+use crate::base::pack::{Damaged, Pack, Packed};
 use crate::model::family::UnixSeconds;
 use crate::model::series::SeriesId;
+
+/// Whoever posts changes got them from a shard of the same definition.
+const SAME: &str = "changes come from a shard of the same definition";
 
 pub(super) struct Posted<A: Aggregate> {
     definition: Arc<A>,
@@ -41,6 +45,15 @@ impl Touched {
     fn since(self) -> Duration {
         if self == Touched::ALWAYS { Duration::MAX } else { Duration::from_nanos(self.0.get() - 1) }
     }
+
+    /// Appends the stored form: the number that follows, so that [`ALWAYS`](Touched::ALWAYS) is zero.
+    fn pack(self, into: &mut Vec<u8>) {
+        into.put_number(self.0.get().wrapping_add(1));
+    }
+
+    fn unpack(from: &mut Packed<'_>) -> Result<Touched, Damaged> {
+        NonZeroU64::new(from.number()?.wrapping_sub(1)).map(Touched).ok_or(Damaged("a time is before 1970"))
+    }
 }
 
 impl<A: Aggregate> Posted<A> {
@@ -60,19 +73,77 @@ impl<A: Aggregate> Posted<A> {
     fn get(&self, series: SeriesId) -> Option<&Entry<A::Kept>> {
         self.series.get(series.index())?.as_ref()
     }
-}
 
-impl<A: Aggregate> Book for Posted<A> {
-    fn post(&mut self, changes: Changes, posting: Posting, living: &mut dyn FnMut(SeriesId) -> SeriesId) {
-        let changes: Box<Vec<(SeriesId, A::Cell)>> =
-            changes.0.downcast().expect("changes come from a shard of the same definition");
+    fn post_all(&mut self, changes: Vec<(SeriesId, A::Cell)>, posting: Posting) {
         let definition = Arc::clone(&self.definition);
         let touched = Touched::at(posting.now);
-        for (series, change) in *changes {
-            let entry = self.entry(living(series), posting.created);
+        for (series, change) in changes {
+            let entry = self.entry(series, posting.created);
             entry.touched = entry.touched.max(touched);
             definition.post(&mut entry.kept, change, posting.now);
         }
+    }
+}
+
+impl<A: Aggregate> Book for Posted<A> {
+    fn resolve(&self, changes: &mut Changes, living: &mut dyn FnMut(SeriesId) -> SeriesId) {
+        let changes: &mut Vec<(SeriesId, A::Cell)> = changes.0.downcast_mut().expect(SAME);
+        changes.iter_mut().for_each(|(series, _)| *series = living(*series));
+    }
+
+    fn post(&mut self, changes: Changes, posting: Posting) {
+        let changes: Box<Vec<(SeriesId, A::Cell)>> = changes.0.downcast().expect(SAME);
+        self.post_all(*changes, posting);
+    }
+
+    fn pack(&self, changes: &Changes, into: &mut Vec<u8>) {
+        let changes: &Vec<(SeriesId, A::Cell)> = changes.0.downcast_ref().expect(SAME);
+        into.put_number(changes.len() as u64);
+        for (series, change) in changes {
+            into.put_number(u64::from(series.0));
+            self.definition.pack(change, into);
+        }
+    }
+
+    fn post_packed(
+        &mut self,
+        from: &mut Packed<'_>,
+        posting: Posting,
+        known: &dyn Fn(SeriesId) -> bool,
+    ) -> Result<(), Damaged> {
+        let mut changes = Vec::new();
+        for _ in 0..from.number()? {
+            let series = SeriesId(from.size(u32::MAX as usize)? as u32);
+            let change = self.definition.unpack(from)?;
+            if known(series) {
+                changes.push((series, change));
+            }
+        }
+        self.post_all(changes, posting);
+        Ok(())
+    }
+
+    fn pack_series(&self, series: SeriesId, into: &mut Vec<u8>) -> bool {
+        let Some(entry) = self.get(series) else { return false };
+        into.put_float(entry.created);
+        entry.touched.pack(into);
+        self.definition.pack_kept(&entry.kept, into);
+        true
+    }
+
+    fn restore(&mut self, series: SeriesId, from: &mut Packed<'_>) -> Result<(), Damaged> {
+        let created = from.float()?;
+        if !created.is_finite() {
+            return Err(Damaged("a time is not finite"));
+        }
+        let (touched, kept) = (Touched::unpack(from)?, self.definition.unpack_kept(from)?);
+        *self.entry(series, created) = Entry { created, kept, touched };
+        Ok(())
+    }
+
+    fn unpin(&mut self, now: Duration) {
+        let pinned = self.series.iter_mut().flatten().filter(|entry| entry.touched == Touched::ALWAYS);
+        pinned.for_each(|entry| entry.touched = Touched::at(now));
     }
 
     fn open(&mut self, series: SeriesId, created: UnixSeconds) {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Accepted, Aggregate, Definition, Kind, Moment, Stamp};
+use crate::base::pack::{Damaged, Packed};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
@@ -67,6 +68,22 @@ impl Aggregate for Counter {
 
     fn read<'k>(&'k self, kept: &'k Sum, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
         Some(Reading::Counter { total: *kept, created })
+    }
+
+    fn pack(&self, cell: &Sum, into: &mut Vec<u8>) {
+        cell.pack(into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Sum, Damaged> {
+        Sum::unpack(from)
+    }
+
+    fn pack_kept(&self, kept: &Sum, into: &mut Vec<u8>) {
+        self.pack(kept, into);
+    }
+
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<Sum, Damaged> {
+        self.unpack(from)
     }
 }
 

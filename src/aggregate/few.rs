@@ -5,6 +5,7 @@
 //! counted its values, without ever widening its buckets for those that are worlds apart.
 
 use super::summary::Estimator;
+use crate::base::pack::{Damaged, Pack, Packed};
 
 /// How many values are few.
 const FEW: usize = 64;
@@ -99,6 +100,41 @@ impl<M> Values<M> {
             let rank = ((level * sorted.len() as f64).ceil() as usize).clamp(1, sorted.len().max(1));
             *into = if sorted.is_empty() { f64::NAN } else { estimator.estimate(&sorted, rank, *level) };
         }
+    }
+
+    /// Appends the stored form: how many are listed and the list, or one more than are ever listed and the estimator's.
+    pub(super) fn pack(&self, estimator: &impl Estimator<Many = M>, into: &mut Vec<u8>) {
+        match self {
+            Values::Few(values) => {
+                into.put_number(values.len() as u64);
+                values.iter().for_each(|value| into.put_float(*value));
+            }
+            Values::Many(many) => {
+                into.put_number(FEW as u64 + 1);
+                estimator.pack(many, into);
+            }
+        }
+    }
+
+    /// Reads what [`pack`](Values::pack) wrote.
+    pub(super) fn unpack(
+        estimator: &impl Estimator<Many = M>,
+        from: &mut Packed<'_>,
+    ) -> Result<Values<M>, Damaged> {
+        let len = from.size(FEW + 1)?;
+        if len > FEW {
+            let many = Box::new(estimator.unpack(from)?);
+            if estimator.len(&many) <= FEW as u64 {
+                return Err(Damaged("values that are few are not listed"));
+            }
+            return Ok(Values::Many(many));
+        }
+        let accepted = estimator.accepted();
+        let mut values = Vec::with_capacity(len);
+        for _ in 0..len {
+            values.push(accepted.check(from.float()?).map_err(|_| Damaged("a value is out of range"))?);
+        }
+        Ok(Values::Few(values))
     }
 
     /// From now on the values are many.

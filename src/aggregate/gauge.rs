@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::window::{self, Ring, Window};
-use super::{Aggregate, Definition, Kind, Moment, Stamp};
+use super::{Aggregate, Definition, Kind, Moment, Stamp, counts};
+use crate::base::pack::{Damaged, Pack, Packed};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
@@ -104,6 +105,18 @@ trait Values: Copy + Send + Sync + 'static {
 
     /// What is shown of them, if there are any.
     fn shown(self) -> Option<f64>;
+
+    /// Appends the stored form.
+    fn pack(self, into: &mut Vec<u8>);
+
+    /// Reads what [`pack`](Values::pack) wrote.
+    fn unpack(from: &mut Packed<'_>) -> Result<Self, Damaged>;
+}
+
+/// Reads a value that was recorded, or `none`, which stands for none.
+fn unpack_value(from: &mut Packed<'_>, none: f64) -> Result<f64, Damaged> {
+    let value = from.float()?;
+    if value.is_finite() || value == none { Ok(value) } else { Err(Damaged("a value is not finite")) }
 }
 
 /// The value with the latest stamp, of those with the same stamp the greatest; less than any where there is none.
@@ -130,6 +143,16 @@ impl Values for Newest {
     fn shown(self) -> Option<f64> {
         self.value.is_finite().then_some(self.value)
     }
+
+    fn pack(self, into: &mut Vec<u8>) {
+        into.put_number(self.stamp.0);
+        into.put_float(self.value);
+    }
+
+    fn unpack(from: &mut Packed<'_>) -> Result<Newest, Damaged> {
+        let stamp = Stamp(from.number()?);
+        Ok(Newest { stamp, value: unpack_value(from, Newest::NONE.value)? })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -149,6 +172,14 @@ impl Values for Least {
     fn shown(self) -> Option<f64> {
         self.0.is_finite().then_some(self.0)
     }
+
+    fn pack(self, into: &mut Vec<u8>) {
+        into.put_float(self.0);
+    }
+
+    fn unpack(from: &mut Packed<'_>) -> Result<Least, Damaged> {
+        unpack_value(from, Least::NONE.0).map(Least)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,6 +198,14 @@ impl Values for Greatest {
 
     fn shown(self) -> Option<f64> {
         self.0.is_finite().then_some(self.0)
+    }
+
+    fn pack(self, into: &mut Vec<u8>) {
+        into.put_float(self.0);
+    }
+
+    fn unpack(from: &mut Packed<'_>) -> Result<Greatest, Damaged> {
+        unpack_value(from, Greatest::NONE.0).map(Greatest)
     }
 }
 
@@ -193,6 +232,15 @@ impl Values for Total {
     fn shown(self) -> Option<f64> {
         (self.count > 0).then(|| self.sum.value())
     }
+
+    fn pack(self, into: &mut Vec<u8>) {
+        self.sum.pack(into);
+        into.put_number(self.count);
+    }
+
+    fn unpack(from: &mut Packed<'_>) -> Result<Total, Damaged> {
+        Ok(Total { sum: Sum::unpack(from)?, count: counts::count(from, &mut 0)? })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -211,6 +259,14 @@ impl Values for Mean {
 
     fn shown(self) -> Option<f64> {
         self.0.shown().map(|sum| sum / self.0.count as f64)
+    }
+
+    fn pack(self, into: &mut Vec<u8>) {
+        self.0.pack(into);
+    }
+
+    fn unpack(from: &mut Packed<'_>) -> Result<Mean, Damaged> {
+        Total::unpack(from).map(Mean)
     }
 }
 
@@ -243,6 +299,22 @@ impl<V: Values> Aggregate for Gauge<V> {
 
     fn read<'k>(&'k self, kept: &'k V, _: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
         kept.shown().map(Reading::Gauge)
+    }
+
+    fn pack(&self, cell: &V, into: &mut Vec<u8>) {
+        cell.pack(into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<V, Damaged> {
+        V::unpack(from)
+    }
+
+    fn pack_kept(&self, kept: &V, into: &mut Vec<u8>) {
+        self.pack(kept, into);
+    }
+
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<V, Damaged> {
+        self.unpack(from)
     }
 }
 
@@ -280,6 +352,22 @@ impl<V: Values> Aggregate for Windowed<V> {
         let mut values = V::NONE;
         kept.recent(self.window, moment.now).for_each(|part| values.merge(*part));
         values.shown().map(Reading::Gauge)
+    }
+
+    fn pack(&self, cell: &V, into: &mut Vec<u8>) {
+        cell.pack(into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<V, Damaged> {
+        V::unpack(from)
+    }
+
+    fn pack_kept(&self, kept: &Ring<V>, into: &mut Vec<u8>) {
+        kept.pack(into, |values, into| values.pack(into));
+    }
+
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<Ring<V>, Damaged> {
+        Ring::unpack(from, V::unpack)
     }
 }
 

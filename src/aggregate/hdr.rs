@@ -3,6 +3,8 @@
 
 use hdrhistogram::Histogram;
 
+use super::counts;
+use crate::base::pack::{Damaged, Pack, Packed};
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
 use crate::raw::node::Node;
@@ -128,6 +130,32 @@ impl Hdr {
                 true => f64::NAN,
                 false => histogram.value_at_quantile(*level) as f64 * self.step,
             };
+        }
+    }
+
+    /// Appends the stored form of a histogram: the count of each bucket that holds something and how far it is behind the
+    /// one before, and in the end a count of zero.
+    pub(super) fn pack(histogram: &Histogram<u64>, into: &mut Vec<u8>) {
+        let mut before = 0;
+        for bucket in histogram.iter_recorded() {
+            into.put_number(bucket.count_at_value());
+            into.put_number(bucket.value_iterated_to() - before);
+            before = bucket.value_iterated_to();
+        }
+        into.put_number(0);
+    }
+
+    /// Reads what [`pack`](Hdr::pack) wrote of a histogram with the same bounds.
+    pub(super) fn unpack(&self, from: &mut Packed<'_>) -> Result<Histogram<u64>, Damaged> {
+        let mut histogram = self.empty();
+        let (mut value, mut total) = (0_u64, 0);
+        loop {
+            let count = counts::count(from, &mut total)?;
+            if count == 0 {
+                return Ok(histogram);
+            }
+            value = value.saturating_add(from.number()?);
+            histogram.record_n(value, count).map_err(|_| Damaged("a value is out of range"))?;
         }
     }
 }

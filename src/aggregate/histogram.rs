@@ -15,7 +15,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Aggregate, Definition, Kind, Moment, Stamp};
+use super::{Aggregate, Definition, Kind, Moment, Stamp, counts};
+use crate::base::pack::{Damaged, Packed};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
@@ -249,6 +250,28 @@ impl Aggregate for Histogram {
     fn read<'k>(&'k self, kept: &'k Buckets, created: UnixSeconds, _: Moment) -> Option<Reading<'k>> {
         let counts = if kept.counts.is_empty() { &self.zeros } else { &kept.counts };
         Some(Reading::Histogram { bounds: &self.bounds, counts, sum: kept.sum, created })
+    }
+
+    fn pack(&self, cell: &Buckets, into: &mut Vec<u8>) {
+        cell.sum.pack(into);
+        counts::pack(&cell.counts, into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Buckets, Damaged> {
+        let sum = Sum::unpack(from)?;
+        let (counts, _) = counts::unpack(from, self.zeros.len())?;
+        if !counts.is_empty() && counts.len() != self.zeros.len() {
+            return Err(Damaged("there are not as many counts as buckets"));
+        }
+        Ok(Buckets { counts: counts.into(), sum })
+    }
+
+    fn pack_kept(&self, kept: &Buckets, into: &mut Vec<u8>) {
+        self.pack(kept, into);
+    }
+
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<Buckets, Damaged> {
+        self.unpack(from)
     }
 }
 

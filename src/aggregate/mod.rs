@@ -8,6 +8,7 @@
 
 mod book;
 mod counter;
+mod counts;
 mod few;
 mod gauge;
 mod hdr;
@@ -26,6 +27,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::pack::{Damaged, Packed};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::refused::Refused;
 use crate::model::series::SeriesId;
@@ -91,6 +93,19 @@ pub trait Aggregate: Send + Sync + 'static {
 
     /// What a series says at an exposition; `None` if it has nothing to say.
     fn read<'k>(&'k self, kept: &'k Self::Kept, created: UnixSeconds, moment: Moment) -> Option<Reading<'k>>;
+
+    /// Appends the stored form of a cell.
+    fn pack(&self, cell: &Self::Cell, into: &mut Vec<u8>);
+
+    /// Reads what [`pack`](Aggregate::pack) of the same definition wrote. Whatever the bytes are it neither panics nor
+    /// allocates more than in proportion to them, or than a cell ever takes.
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Self::Cell, Damaged>;
+
+    /// Appends the stored form of what is kept of a series.
+    fn pack_kept(&self, kept: &Self::Kept, into: &mut Vec<u8>);
+
+    /// Reads what [`pack_kept`](Aggregate::pack_kept) of the same definition wrote, as [`unpack`](Aggregate::unpack) does.
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<Self::Kept, Damaged>;
 }
 
 /// The range of values that a metric takes. Others are refused before they are given a series.
@@ -176,9 +191,34 @@ pub struct Changes(Box<dyn Any + Send>);
 
 /// The posted cells of one metric, by series. Written by the ledger alone, under its lock.
 pub trait Book: Send + Sync {
-    /// Posts what a shard of the same definition handed over. `living` says which series stands for one that the
-    /// shard knew, usually itself. A series not seen before is created.
-    fn post(&mut self, changes: Changes, posting: Posting, living: &mut dyn FnMut(SeriesId) -> SeriesId);
+    /// Puts the series that `living` says, usually the same, in the place of each that the shard knew.
+    fn resolve(&self, changes: &mut Changes, living: &mut dyn FnMut(SeriesId) -> SeriesId);
+
+    /// Posts what a shard of the same definition handed over. A series not seen before is created.
+    fn post(&mut self, changes: Changes, posting: Posting);
+
+    /// Appends the stored form of changes: how many there are, and the series and the cell of each.
+    fn pack(&self, changes: &Changes, into: &mut Vec<u8>);
+
+    /// Posts what [`pack`](Book::pack) of the same definition wrote, of those series that `known` holds for; the others
+    /// are read and passed over. If it is damaged, nothing is posted.
+    fn post_packed(
+        &mut self,
+        from: &mut Packed<'_>,
+        posting: Posting,
+        known: &dyn Fn(SeriesId) -> bool,
+    ) -> Result<(), Damaged>;
+
+    /// Appends the stored form of a series. False, and nothing is appended, if it does not exist.
+    fn pack_series(&self, series: SeriesId, into: &mut Vec<u8>) -> bool;
+
+    /// Puts back a series as [`pack_series`](Book::pack_series) of the same definition wrote it, in place of what there
+    /// may be; if it is damaged, nothing is changed. Room is made for all series up to this one: whoever read its number
+    /// somewhere has to see that it is not too large.
+    fn restore(&mut self, series: SeriesId, from: &mut Packed<'_>) -> Result<(), Damaged>;
+
+    /// Lets series that were opened be idle from `now` on, until they are opened again.
+    fn unpin(&mut self, now: Duration);
 
     /// Opens a series that has recorded nothing, if it is not there yet. It never counts as idle.
     fn open(&mut self, series: SeriesId, created: UnixSeconds);

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::window::{self, Ring, Window};
 use super::{Aggregate, Definition, Kind, Moment, Stamp};
+use crate::base::pack::{Damaged, Packed};
 use crate::model::family::{FamilyKind, Reading, UnixSeconds};
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
@@ -70,6 +71,22 @@ impl Aggregate for Rate {
         kept.recent(self.window, moment.now).for_each(|part| sum.merge(*part));
         let seconds = self.window.covered(moment.now, moment.started).as_secs_f64();
         Some(Reading::Gauge(sum.value() / seconds))
+    }
+
+    fn pack(&self, cell: &Sum, into: &mut Vec<u8>) {
+        cell.pack(into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Sum, Damaged> {
+        Sum::unpack(from)
+    }
+
+    fn pack_kept(&self, kept: &Ring<Sum>, into: &mut Vec<u8>) {
+        kept.pack(into, |sum, into| sum.pack(into));
+    }
+
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<Ring<Sum>, Damaged> {
+        Ring::unpack(from, Sum::unpack)
     }
 }
 

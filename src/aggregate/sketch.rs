@@ -5,6 +5,9 @@
 //! Merging adds counts and is exact. Compare DDSketch (Masson, Rim, Lee, VLDB 2019) and HdrHistogram, whose
 //! guarantees these are: the error holds whatever the distribution is.
 
+use super::counts;
+use crate::base::pack::{Damaged, Pack, Packed};
+
 /// How many bits of a float are not part of a bucket's name.
 const DROPPED_BITS: u32 = 52 - 6;
 
@@ -13,6 +16,9 @@ const MAX_BUCKETS: i64 = 2048;
 
 /// How many buckets are added at once.
 const STEP: i64 = 16;
+
+/// With buckets this wide, those of all floats are not too many.
+const MAX_COARSENESS: u32 = 6;
 
 /// Counts of finite values.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +96,29 @@ impl Sketch {
             let rank = ((level * len as f64).ceil() as u64).clamp(1, len.max(1));
             *into = if len == 0 { f64::NAN } else { self.at_rank(rank, len) };
         }
+    }
+
+    /// Appends the stored form.
+    pub(super) fn pack(&self, into: &mut Vec<u8>) {
+        into.put_number(u64::from(self.coarseness));
+        into.put_number(self.zeros);
+        into.put_float(self.min);
+        into.put_float(self.max);
+        self.positive.pack(into);
+        self.negative.pack(into);
+    }
+
+    /// Reads what [`pack`](Sketch::pack) wrote.
+    pub(super) fn unpack(from: &mut Packed<'_>) -> Result<Sketch, Damaged> {
+        let coarseness = from.size(MAX_COARSENESS as usize)? as u32;
+        let zeros = counts::count(from, &mut 0)?;
+        let (min, max) = (from.float()?, from.float()?);
+        if !min.is_finite() || !max.is_finite() || min > max {
+            return Err(Damaged("the least value is no number, or above the greatest"));
+        }
+        let names = (f64::MAX.to_bits() >> (DROPPED_BITS + coarseness)) as usize + 1;
+        let [positive, negative] = [Buckets::unpack(from, names)?, Buckets::unpack(from, names)?];
+        Ok(Sketch { coarseness, zeros, positive, negative, min, max })
     }
 
     fn at_rank(&self, rank: u64, len: u64) -> f64 {
@@ -248,6 +277,20 @@ impl Buckets {
             self.counts.drain(..(first - self.first) as usize);
             self.first = first;
         }
+    }
+
+    /// Appends the stored form: the counts from the first bucket that holds something to the last, and its name.
+    fn pack(&self, into: &mut Vec<u8>) {
+        let Some((first, last)) = self.range() else { return counts::pack(&[], into) };
+        counts::pack(&self.counts[(first - self.first) as usize..=(last - self.first) as usize], into);
+        into.put_number(first as u64);
+    }
+
+    /// Reads what [`pack`](Buckets::pack) wrote, where there are so many names.
+    fn unpack(from: &mut Packed<'_>, names: usize) -> Result<Buckets, Damaged> {
+        let (counts, total) = counts::unpack(from, names.min(MAX_BUCKETS as usize))?;
+        let first = if counts.is_empty() { 0 } else { from.size(names - counts.len())? as i64 };
+        Ok(Buckets { first, counts, total })
     }
 
     /// The bucket of the value with this rank, from 1, in the order of magnitudes.

@@ -22,7 +22,8 @@ use super::few::{Spare, Values};
 use super::hdr::Hdr;
 use super::sketch::{self, Sketch};
 use super::window::{self, Ring, Window};
-use super::{Accepted, Aggregate, Definition, Kind, Moment, Stamp};
+use super::{Accepted, Aggregate, Definition, Kind, Moment, Stamp, counts};
+use crate::base::pack::{Damaged, Pack, Packed};
 use crate::model::family::{FamilyKind, MAX_QUANTILES, Reading, UnixSeconds};
 use crate::model::sum::Sum;
 use crate::raw::fault::Faults;
@@ -119,6 +120,12 @@ pub(super) trait Estimator: Send + Sync + 'static {
     /// What [`quantiles`](Estimator::quantiles) says at `level` of values that are `sorted`, of which that at `rank`,
     /// from 1, is meant.
     fn estimate(&self, sorted: &[f64], rank: usize, level: f64) -> f64;
+
+    /// Appends the stored form.
+    fn pack(&self, many: &Self::Many, into: &mut Vec<u8>);
+
+    /// Reads what [`pack`](Estimator::pack) wrote.
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Self::Many, Damaged>;
 }
 
 /// The estimator without options.
@@ -159,6 +166,14 @@ impl Estimator for Sketches {
     fn estimate(&self, sorted: &[f64], rank: usize, _: f64) -> f64 {
         sketch::estimate(sorted, rank)
     }
+
+    fn pack(&self, many: &Sketch, into: &mut Vec<u8>) {
+        many.pack(into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Sketch, Damaged> {
+        Sketch::unpack(from)
+    }
 }
 
 impl Estimator for Hdr {
@@ -194,6 +209,14 @@ impl Estimator for Hdr {
 
     fn estimate(&self, sorted: &[f64], rank: usize, level: f64) -> f64 {
         Hdr::estimate(self, sorted[rank - 1], level)
+    }
+
+    fn pack(&self, many: &Histogram<u64>, into: &mut Vec<u8>) {
+        Hdr::pack(many, into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Histogram<u64>, Damaged> {
+        Hdr::unpack(self, from)
     }
 }
 
@@ -282,6 +305,28 @@ impl<E: Estimator> Aggregate for Summary<E> {
             recent.quantiles(&self.estimator, &self.levels, &mut values);
         }
         Some(Reading::Summary { levels: &self.levels, values, sum: kept.sum, count: kept.count, created })
+    }
+
+    fn pack(&self, cell: &Self::Cell, into: &mut Vec<u8>) {
+        cell.sum.pack(into);
+        cell.values.pack(&self.estimator, into);
+    }
+
+    fn unpack(&self, from: &mut Packed<'_>) -> Result<Self::Cell, Damaged> {
+        let sum = Sum::unpack(from)?;
+        Ok(Recorded { sum, values: Values::unpack(&self.estimator, from)?, spare: Spare::default() })
+    }
+
+    fn pack_kept(&self, kept: &Self::Kept, into: &mut Vec<u8>) {
+        kept.sum.pack(into);
+        into.put_number(kept.count);
+        kept.recent.pack(into, |values, into| values.pack(&self.estimator, into));
+    }
+
+    fn unpack_kept(&self, from: &mut Packed<'_>) -> Result<Self::Kept, Damaged> {
+        let (sum, count) = (Sum::unpack(from)?, counts::count(from, &mut 0)?);
+        let recent = Ring::unpack(from, |from| Values::unpack(&self.estimator, from))?;
+        Ok(Kept { sum, count, recent })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::pack::{Damaged, Pack, Packed};
 use crate::raw::fault::Faults;
 use crate::raw::mapping::Key;
 use crate::raw::node::Node;
@@ -113,6 +114,39 @@ impl<C> Ring<C> {
         let now = window.at(now);
         let parts = self.older.iter().chain(std::iter::once(&self.newest));
         parts.filter(move |part| part.is_recent(now)).map(|part| &part.cell)
+    }
+
+    /// Appends the stored form, in which `cell` appends cells: the newest part, and how far behind it each older one is.
+    pub(super) fn pack(&self, into: &mut Vec<u8>, mut cell: impl FnMut(&C, &mut Vec<u8>)) {
+        into.put_number(self.newest.number);
+        cell(&self.newest.cell, into);
+        into.put_number(self.older.len() as u64);
+        for part in &self.older {
+            into.put_number(self.newest.number - part.number);
+            cell(&part.cell, into);
+        }
+    }
+
+    /// Reads what [`pack`](Ring::pack) wrote for a window of the same length, with cells that `cell` reads.
+    pub(super) fn unpack(
+        from: &mut Packed<'_>,
+        mut cell: impl FnMut(&mut Packed<'_>) -> Result<C, Damaged>,
+    ) -> Result<Ring<C>, Damaged> {
+        let newest = Part { number: from.number()?, cell: cell(from)? };
+        if newest.number > u64::MAX - PARTS {
+            return Err(Damaged("a part of a window is never over"));
+        }
+        let len = from.size(PARTS as usize)?;
+        let (mut older, mut before) = (Vec::with_capacity(len), PARTS + 1);
+        for _ in 0..len {
+            let behind = from.number()?;
+            if behind == 0 || behind >= before || behind > newest.number {
+                return Err(Damaged("the parts of a window are out of order"));
+            }
+            before = behind;
+            older.push(Part { number: newest.number - behind, cell: cell(from)? });
+        }
+        Ok(Ring { newest, older: older.into_boxed_slice() })
     }
 }
 

@@ -96,7 +96,16 @@ impl Account {
     }
 
     /// Posts what one worker changed.
-    pub(super) fn post(&mut self, changes: Changes, posting: Posting) {
+    pub(super) fn post(&mut self, mut changes: Changes, posting: Posting) {
+        self.resolve(&mut changes);
+        self.book.post(changes, posting);
+    }
+
+    /// Puts the series that their keys have now in the place of those that were forgotten.
+    fn resolve(&self, changes: &mut Changes) {
+        if self.forgotten.is_empty() {
+            return;
+        }
         let (directory, forgotten) = (&self.directory, &self.forgotten);
         let mut reborn = HashMap::new();
         let mut living = |series: SeriesId| {
@@ -108,7 +117,7 @@ impl Account {
                 .entry(series)
                 .or_insert_with(|| directory.series(key.joined()).unwrap_or_else(|| directory.overflow()))
         };
-        self.book.post(changes, posting, &mut living);
+        self.book.resolve(changes, &mut living);
     }
 
     /// Ends a posting, after the changes of all workers.

@@ -179,7 +179,7 @@ const VARIANTS: &[(&str, &[&str])] = &[
     ("source", &["block", "framing", "multiline", "once", "unpack"]),
     ("decode", &["grok", "grok_library", "scanner_tests", "trial"]),
     ("stage", &["field", "literals", "otherwise"]),
-    ("aggregate", &["book", "few", "hdr", "laws", "shard", "sketch", "window"]),
+    ("aggregate", &["book", "counts", "few", "hdr", "laws", "shard", "sketch", "window"]),
     ("encode", &["chunks", "escape", "negotiate", "number", "sample", "sample_families", "select"]),
 ];
 
