@@ -180,6 +180,8 @@ impl<A: Aggregate> Book for Posted<A> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::counter::Counter;
+    use super::super::{Definition, Stamp};
     use super::*;
     use crate::model::sum::Sum;
 
@@ -197,5 +199,119 @@ mod tests {
             Touched::at(Duration::MAX) < Touched::ALWAYS
                 && Touched::at(times[2]) < Touched::at(Duration::MAX)
         );
+    }
+
+    fn book() -> Box<dyn Book> {
+        Arc::new(Counter).book()
+    }
+
+    /// What a worker recorded: so many events of each series.
+    fn changes(counts: &[(u32, u64)]) -> Changes {
+        let mut shard = Arc::new(Counter).shard();
+        for (series, count) in counts {
+            let cell = shard.cell(SeriesId(*series));
+            (0..*count).for_each(|_| shard.count(&[cell], Stamp(0)));
+        }
+        shard.take()
+    }
+
+    fn posting(now: u64) -> Posting {
+        Posting { created: now as f64 - 0.5, now: Duration::from_secs(now) }
+    }
+
+    /// What is known of each of eight series: since when it is idle, and what it says.
+    fn known(book: &dyn Book) -> Vec<String> {
+        let series: Vec<_> = (0..8).map(SeriesId).collect();
+        let mut known: Vec<_> =
+            series.iter().map(|series| format!("{:?}", book.idle_since(*series))).collect();
+        let moment = Moment { now: Duration::from_secs(200), started: Duration::ZERO };
+        book.read(&series, moment, &mut |at, since, reading| known[at] += &format!(" {since:?} {reading:?}"));
+        known
+    }
+
+    /// A book in which a series was opened, others were posted at different times, and one was forgotten.
+    fn posted() -> Box<dyn Book> {
+        let mut book = book();
+        book.open(SeriesId(0), 50.25);
+        book.post(changes(&[(3, 7), (5, 40)]), posting(100));
+        book.post(changes(&[(5, 1), (6, 2)]), posting(150));
+        book.forget(SeriesId(6));
+        book
+    }
+
+    #[test]
+    fn a_restored_book_says_the_same() {
+        let (book, mut restored) = (posted(), book());
+        restored.post(changes(&[(3, 1000)]), posting(199));
+        for series in (0..8).map(SeriesId) {
+            let mut bytes = Vec::new();
+            if book.pack_series(series, &mut bytes) {
+                let mut packed = Packed::new(&bytes);
+                assert_eq!(restored.restore(series, &mut packed), Ok(()));
+                assert!(packed.is_empty());
+            } else {
+                assert!(bytes.is_empty() && book.idle_since(series).is_none());
+            }
+        }
+        assert_eq!(known(&*restored), known(&*book));
+        assert_eq!(known(&*book)[0].matches(&format!("{:?}", Duration::MAX)).count(), 2, "it is never idle");
+    }
+
+    #[test]
+    fn a_damaged_series_changes_nothing() {
+        let (book, mut restored) = (posted(), posted());
+        let mut bytes = Vec::new();
+        assert!(book.pack_series(SeriesId(5), &mut bytes));
+        let before_1970 = [&bytes[..8], &[1, 2]].concat();
+        let no_time = [&f64::NAN.to_le_bytes(), &bytes[8..]].concat();
+        for bytes in (0..bytes.len()).map(|len| bytes[..len].to_vec()).chain([before_1970, no_time]) {
+            assert!(restored.restore(SeriesId(3), &mut Packed::new(&bytes)).is_err(), "{bytes:?}");
+        }
+        assert_eq!(known(&*restored), known(&*book));
+    }
+
+    #[test]
+    fn changes_are_posted_from_their_stored_form_if_their_series_are_known() {
+        let (mut live, mut stored) = (posted(), posted());
+        let mut bytes = Vec::new();
+        stored.pack(&changes(&[(5, 3), (1000, 1), (2, 9)]), &mut bytes);
+        for len in 0..bytes.len() {
+            let damaged = stored.post_packed(&mut Packed::new(&bytes[..len]), posting(180), &|_| true);
+            assert!(damaged.is_err(), "of {len} bytes");
+        }
+        assert_eq!(known(&*stored), known(&*live), "nothing of what is damaged");
+        let mut packed = Packed::new(&bytes);
+        assert_eq!(stored.post_packed(&mut packed, posting(180), &|series| series.0 < 8), Ok(()));
+        assert!(packed.is_empty());
+        live.post(changes(&[(5, 3), (2, 9)]), posting(180));
+        assert_eq!(known(&*stored), known(&*live));
+    }
+
+    #[test]
+    fn a_change_of_one_takes_two_bytes() {
+        let (mut none, mut one) = (Vec::new(), Vec::new());
+        book().pack(&changes(&[]), &mut none);
+        book().pack(&changes(&[(100, 1)]), &mut one);
+        assert_eq!((none.len(), one.len()), (1, 1 + 2));
+    }
+
+    #[test]
+    fn changes_are_posted_to_the_living() {
+        let (mut book, mut wanted) = (posted(), posted());
+        let mut resolved = changes(&[(5, 3), (6, 1)]);
+        book.resolve(&mut resolved, &mut |series| if series.0 == 6 { SeriesId(2) } else { series });
+        book.post(resolved, posting(180));
+        wanted.post(changes(&[(5, 3), (2, 1)]), posting(180));
+        assert_eq!(known(&*book), known(&*wanted));
+    }
+
+    #[test]
+    fn a_series_that_was_opened_is_idle_once_it_is_let() {
+        let mut book = posted();
+        let since = |book: &dyn Book| [0, 3].map(|series| book.idle_since(SeriesId(series)));
+        book.unpin(Duration::from_secs(170));
+        assert_eq!(since(&*book), [170, 100].map(|seconds| Some(Duration::from_secs(seconds))));
+        book.open(SeriesId(0), 180.0);
+        assert_eq!(since(&*book)[0], Some(Duration::MAX));
     }
 }

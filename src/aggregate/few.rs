@@ -225,6 +225,24 @@ mod tests {
         check(&[-0.0, 0.0, -0.0, 1.0, 5e-324, -1.0, 2.0], &Sketches);
     }
 
+    #[test]
+    fn values_that_cannot_be_there_are_not_read() {
+        let hdr = Hdr::read_for_test(0.001, 10.0);
+        let read = |values: &Values<_>| {
+            let mut bytes = Vec::new();
+            values.pack(&hdr, &mut bytes);
+            Values::unpack(&hdr, &mut Packed::new(&bytes)) == Ok(values.clone())
+        };
+        let many = |count: u64, value: u64| {
+            let mut many = Hdr::read_for_test(0.001, 1e9).empty();
+            many.record_n(value, count).unwrap();
+            Values::Many(Box::new(many))
+        };
+        assert!(read(&Values::NONE) && read(&Values::Few(vec![0.0, 10.0])));
+        assert!(!read(&Values::Few(vec![11.0])) && !read(&Values::Few(vec![f64::NAN])));
+        assert!(!read(&many(64, 1000)) && !read(&many(65, 100_000)) && !read(&many(u64::MAX, 1000)));
+    }
+
     proptest! {
         #[test]
         fn a_list_says_what_an_estimator_says_of_its_values(

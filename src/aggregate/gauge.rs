@@ -437,6 +437,19 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_not_finite_is_not_read_but_for_none() {
+        fn check<V: Values>(bytes: &[u8], none: f64) {
+            for (value, is_read) in [(none, true), (1.5, true), (-none, false), (f64::NAN, false)] {
+                let bytes = [bytes, &value.to_le_bytes()].concat();
+                assert_eq!(V::unpack(&mut Packed::new(&bytes)).is_ok(), is_read, "{value}");
+            }
+        }
+        check::<Newest>(&[7], f64::NEG_INFINITY);
+        check::<Least>(&[], f64::INFINITY);
+        check::<Greatest>(&[], f64::NEG_INFINITY);
+    }
+
+    #[test]
     fn a_series_takes_no_more_than_its_op_needs() {
         fn kept<A: Aggregate>(_: &A) -> usize {
             size_of::<A::Kept>()

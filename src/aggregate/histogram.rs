@@ -316,6 +316,18 @@ mod tests {
         assert!(size_of::<Buckets>() <= size_of::<Sum>() + 16);
     }
 
+    #[test]
+    fn counts_of_other_buckets_are_not_read() {
+        let other = Histogram::new(vec![1.0, 2.0]);
+        let mut cell = other.zero();
+        for (values, is_read) in [(0, true), (1, false)] {
+            (0..values).for_each(|_| other.record(&mut cell, 1.5, Stamp(0)));
+            let mut bytes = Vec::new();
+            other.pack(&cell, &mut bytes);
+            assert_eq!(histogram().unpack(&mut Packed::new(&bytes)).is_ok(), is_read);
+        }
+    }
+
     proptest! {
         #[test]
         fn a_value_falls_into_the_first_bucket_that_it_is_not_above(count in 1usize..100, value in -3.0f64..110.0) {

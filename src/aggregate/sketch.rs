@@ -421,6 +421,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_cannot_be_a_sketch_is_not_read() {
+        let read = |damage: fn(&mut Sketch)| {
+            let mut sketch = sketch(&[1.0, 2.0, -3.0, 0.0]);
+            damage(&mut sketch);
+            let mut bytes = Vec::new();
+            sketch.pack(&mut bytes);
+            Sketch::unpack(&mut Packed::new(&bytes)).is_ok()
+        };
+        assert!(read(|_| ()));
+        assert!(!read(|sketch| sketch.coarseness = MAX_COARSENESS + 1));
+        assert!(!read(|sketch| sketch.zeros = u64::MAX));
+        assert!(!read(|sketch| sketch.min = f64::NAN));
+        assert!(!read(|sketch| sketch.max = f64::INFINITY));
+        assert!(!read(|sketch| sketch.max = -4.0));
+        assert!(!read(|sketch| sketch.positive.first = (f64::INFINITY.to_bits() >> DROPPED_BITS) as i64));
+        assert!(!read(|sketch| sketch.negative.counts = vec![1; MAX_BUCKETS as usize + 1]));
+        assert!(!read(|sketch| sketch.negative.counts = vec![u64::MAX; 2]));
+    }
+
+    #[test]
+    fn no_float_needs_wider_buckets_than_are_read() {
+        let extremes = sketch(&[f64::MAX, f64::MIN_POSITIVE, f64::MIN]);
+        assert_eq!(extremes.coarseness, MAX_COARSENESS);
+        let mut bytes = Vec::new();
+        extremes.pack(&mut bytes);
+        assert_eq!(Sketch::unpack(&mut Packed::new(&bytes)), Ok(extremes));
+    }
+
     proptest! {
         #[test]
         fn merging_is_counting_together(left in prop::collection::vec(any::<f64>().prop_filter("finite", |value| value.is_finite()), 0..30), right in prop::collection::vec(-1e9f64..1e9, 0..30)) {

@@ -214,6 +214,25 @@ mod tests {
         assert_eq!((sum(&ring, 605), ring.older.len()), (6, 0));
     }
 
+    #[test]
+    fn parts_that_cannot_be_in_a_window_are_not_read() {
+        let read = |newest: u64, behind: &[u64]| {
+            let mut bytes = Vec::new();
+            bytes.put_number(newest);
+            bytes.put_number(behind.len() as u64);
+            behind.iter().for_each(|behind| bytes.put_number(*behind));
+            Ring::unpack(&mut Packed::new(&bytes), |_| Ok(0)).is_ok()
+        };
+        assert!(
+            read(100, &[])
+                && read(100, &[10, 5, 1])
+                && read(5, &[5])
+                && read(100, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
+        );
+        assert!(!read(100, &[11]) && !read(100, &[5, 5]) && !read(100, &[5, 6]) && !read(100, &[0]));
+        assert!(!read(5, &[6]) && !read(u64::MAX, &[]));
+    }
+
     proptest! {
         #[test]
         fn it_holds_what_was_posted_in_the_last_eleven_parts(times in prop::collection::vec(0u64..300, 0..60), later in 0u64..100) {

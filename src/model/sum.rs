@@ -142,7 +142,38 @@ mod tests {
         assert_eq!(sum(&[f64::MAX, f64::MAX]).value(), f64::MAX);
     }
 
+    #[track_caller]
+    fn check_stored(sum: Sum) -> usize {
+        let mut bytes = Vec::new();
+        sum.pack(&mut bytes);
+        let mut packed = Packed::new(&bytes);
+        let read = Sum::unpack(&mut packed).unwrap();
+        assert!(packed.is_empty());
+        assert_eq!((read.whole, read.fraction.to_bits()), (sum.whole, sum.fraction.to_bits()));
+        bytes.len()
+    }
+
+    #[test]
+    fn a_small_whole_sum_is_stored_in_a_byte_and_the_largest_come_back() {
+        assert_eq!([0.0, 1.0, -1.0, 31.0, 0.5].map(|number| check_stored(sum(&[number]))), [1, 1, 1, 1, 9]);
+        for edge in [i128::MAX, i128::MIN, i128::MAX / 2, i128::MIN / 2] {
+            for (number, fraction) in
+                [(edge, 0.0), (edge.saturating_add(1), 0.5), (edge.saturating_sub(1), -0.0)]
+            {
+                let mut large = Sum { whole: Whole::ZERO, fraction };
+                large.whole.set(number);
+                check_stored(large);
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_sum_comes_back_from_its_stored_form(high in any::<i64>(), low in any::<u64>(), fraction in any::<f64>()) {
+            check_stored(Sum { whole: Whole { high, low }, fraction });
+            check_stored(Sum { whole: Whole { high: 0, low }, fraction: 0.0 });
+        }
+
         #[test]
         fn merging_is_adding_in_any_order(left in prop::collection::vec(-1_000_000_000i64..1_000_000_000, 0..50), right in prop::collection::vec(-1_000_000_000i64..1_000_000_000, 0..50)) {
             let [left, right] = [left, right].map(|numbers| numbers.into_iter().map(|number| number as f64 / 4.0).collect::<Vec<_>>());
