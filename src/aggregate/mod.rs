@@ -4,7 +4,7 @@
 //! [`record`](Aggregate::record) a value and [`merge`](Aggregate::merge) with another cell. Cells live in a worker's
 //! [`Shard`] between two ticks and travel in [`Changes`] by value. The ledger [`posts`](Aggregate::post) them to what
 //! it keeps of a series in a [`Book`], a cell for ever or one for each part of a window, and
-//! [`reads`](Aggregate::read) that at an exposition.
+//! [`reads`](Aggregate::read) that at an exposition. Cells and what is kept have a stored form, for a ledger that lasts.
 
 mod book;
 mod counter;
