@@ -3,6 +3,7 @@
 //! source → decode → stage → group → aggregate → delta → ledger → encode → serve
 
 pub mod base; // time, shutdown, waiting: knows nothing of this program
+pub mod journal; // records on disk, found again after a crash
 pub mod model; // what flows: values, events, batches, series, readings
 pub mod telemetry; // what we count about ourselves, and what we log
 pub mod json; // the fields of a JSON text

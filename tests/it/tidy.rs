@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// line never import each other.
 const LAYERS: &[&[&str]] = &[
     &["base"],
+    &["journal"],
     &["model"],
     &["telemetry"],
     &["json", "scanner"],
