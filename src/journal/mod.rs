@@ -30,6 +30,8 @@ mod damage_tests;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod system_tests;
 
 use std::path::Path;
