@@ -7,6 +7,7 @@ mod kinds;
 mod page;
 mod replay;
 mod run;
+mod running;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

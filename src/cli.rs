@@ -57,6 +57,18 @@ pub struct Run {
     /// How the engine is laid out.
     #[command(flatten)]
     pub engine: EngineFlags,
+    /// Where the ledger is kept.
+    #[command(flatten)]
+    pub state: StateFlags,
+}
+
+/// Where the ledger is kept.
+#[derive(Clone, Debug, Args)]
+pub struct StateFlags {
+    /// Keeps what is counted, and how far sources are, in this directory: counting goes on exactly there after a restart or a
+    /// crash. Without it everything is counted anew.
+    #[arg(long = "state.dir", value_name = "DIR")]
+    pub directory: Option<PathBuf>,
 }
 
 /// Where and how metrics are served.

@@ -32,12 +32,14 @@ const CHUNK: usize = 256;
 pub struct Delta {
     /// Where the lanes stand, in the order they got there; `None` where a lane has ended.
     pub positions: Vec<(Arc<Lane>, Option<Position>)>,
-    /// The changes by pipeline, in the order of the plan.
+    /// The changes of each pipeline.
     pub pipelines: Vec<PipelineDelta>,
 }
 
 /// What one worker changed in one pipeline.
 pub struct PipelineDelta {
+    /// The pipeline's number.
+    pub pipeline: usize,
     /// What came in, and what became of it.
     pub flow: Flow,
     /// The changes by metric, in the order of the plan.
@@ -62,6 +64,12 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        // A record of no bytes is an event, and whatever else is counted is counted of records or refused by the source.
+        self.events == 0 && self.bytes == 0 && self.source == Refusals::default()
+    }
+
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Flow) {
         self.events += other.events;
@@ -82,6 +90,8 @@ impl Flow {
 
 /// One pipeline of one worker: decode ▶ stages ▶ group ▶ aggregate, on memory that nobody else sees.
 pub struct Processor {
+    /// The pipeline's number.
+    pipeline: usize,
     decode: Box<dyn Decode>,
     stages: Vec<Box<dyn Stage>>,
     metrics: Vec<Metric>,
@@ -107,6 +117,8 @@ pub struct Processor {
 /// the batches of all workers.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
+    /// The pipeline's number.
+    pub pipeline: usize,
     /// How many slots there are.
     pub width: usize,
     /// The slot of `raw`.
@@ -134,10 +146,11 @@ impl Processor {
         let mut flow = Flow::default();
         flow.stages.resize_with(stages.len(), Default::default);
         flow.metrics.resize_with(metrics.len(), Default::default);
-        let Layout { width, raw, lane: lane_fields, columns, order } = layout;
+        let Layout { pipeline, width, raw, lane: lane_fields, columns, order } = layout;
         let events = Events::new(width);
         let arena = Bump::new();
         Processor {
+            pipeline,
             decode,
             stages,
             metrics,
@@ -151,6 +164,11 @@ impl Processor {
             arena,
             events,
         }
+    }
+
+    /// The number of the pipeline.
+    pub fn pipeline(&self) -> usize {
+        self.pipeline
     }
 
     /// Takes a batch through the line.
@@ -274,7 +292,7 @@ impl Processor {
         flow.metrics.resize_with(self.metrics.len(), Default::default);
         let metrics = self.metrics.iter_mut().map(|metric| metric.take(&mut self.keys)).collect();
         self.metrics.iter_mut().for_each(|metric| metric.follow(&self.keys));
-        PipelineDelta { flow: std::mem::replace(&mut self.flow, flow), metrics }
+        PipelineDelta { pipeline: self.pipeline, flow: std::mem::replace(&mut self.flow, flow), metrics }
     }
 }
 

@@ -63,7 +63,7 @@ fn different(events: usize) -> Lines {
 /// How many series a ledger has after one more delta.
 fn post(ledger: &Ledger, delta: Delta) -> usize {
     ledger.post(vec![delta], NOW);
-    ledger.look(NOW, |posted, _| posted[0].accounts[0].series().0)
+    ledger.look(|posted| posted[0].accounts[0].series().0)
 }
 
 fn known(pipeline: &str, series: usize, count: usize) -> Work {

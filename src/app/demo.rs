@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 use self::display::Display;
 use self::streams::{KINDS, Kind, QUEUE_BYTES, Streams};
 use super::page::Page;
-use super::run::{self, GRACE, Running};
+use super::run::{self, GRACE};
+use super::running::{self, Running};
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::cli::{Demo, EngineFlags, Web};
@@ -47,7 +48,8 @@ pub(super) fn run(options: &Demo) -> anyhow::Result<ExitCode> {
     run::abort_on_panic();
     let flags = EngineFlags { workers: 0, tick: SUMMARY };
     let layout = Options { queue_bytes: QUEUE_BYTES, ..run::layout(&flags) };
-    let running = Running::start(plan, &layout, clock.clone());
+    let kept = running::keeper(None, &clock)?;
+    let running = Running::start(plan, &layout, clock.clone(), kept);
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let ended = async { drop(ended.await) };
     let web = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
@@ -213,8 +215,7 @@ impl View {
     /// How many events of each stream are counted up to now.
     fn counted_events(&self) -> Vec<u64> {
         self.page.ticker.tick();
-        let now = self.page.clock.steady();
-        self.page.ledger.look(now, |posted, _| posted.iter().map(|posted| posted.flow.events).collect())
+        self.page.ledger.look(|posted| posted.iter().map(|posted| posted.flow.events).collect())
     }
 
     /// Everything counted up to now: one consistent cut.

@@ -2,22 +2,17 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::page::Page;
+use super::running::{self, Running};
 use crate::base::clock::Clock;
-use crate::base::shutdown::Shutdown;
 use crate::cli::{EngineFlags, Run, Web};
-use crate::config::Plan;
-use crate::engine::{Engine, Options, Surroundings};
-use crate::serve::{self, Exposition};
-use crate::source::{Context, SourceError};
-use crate::telemetry::Telemetry;
+use crate::engine::Options;
+use crate::serve;
 
 /// How many bytes may wait for each worker: enough that it always has work, few enough to stay in the cache.
 const QUEUE_BYTES: usize = 4 << 20;
@@ -34,7 +29,9 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let listener = runtime.block_on(listen(&options.web))?;
     abort_on_panic();
-    let running = Running::start(plan, &layout(&options.engine), Clock::system());
+    let clock = Clock::system();
+    let kept = running::keeper(options.state.directory.as_deref(), &clock)?;
+    let running = Running::start(plan, &layout(&options.engine), clock, kept);
     let address = listener.local_addr().context("the address listened on is not known")?;
     tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
     let ended = runtime.block_on(async {
@@ -47,11 +44,11 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
         tracing::info!("stopping: sources finish, everything is posted");
         let page = Arc::clone(&running.page);
         let end = async {
-            tokio::task::spawn_blocking(move || running.stop(GRACE)).await?;
+            let is_posted = tokio::task::spawn_blocking(move || running.stop(GRACE)).await?;
             page.log_totals();
             drop(stop);
             server.await??;
-            anyhow::Ok(ExitCode::SUCCESS)
+            anyhow::Ok(if is_posted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         };
         tokio::select! {
             ended = end => ended,
@@ -128,74 +125,6 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Pipelines that run: their sources, and the engine.
-pub(super) struct Running {
-    engine: Engine,
-    sources: Vec<JoinHandle<()>>,
-    shutdown: Shutdown,
-    pub(super) page: Arc<Page>,
-}
-
-impl Running {
-    /// Starts the engine and the sources of every pipeline.
-    pub(super) fn start(plan: Plan, layout: &Options, clock: Clock) -> Running {
-        let ledger = Arc::new(plan.ledger(clock.steady()));
-        let telemetry = Arc::new(Telemetry::default());
-        let surroundings = Surroundings {
-            ledger: Arc::clone(&ledger),
-            telemetry: Arc::clone(&telemetry),
-            clock: clock.clone(),
-        };
-        let engine = Engine::start(layout, surroundings, || plan.processors());
-        let shutdown = Shutdown::new();
-        let sources = plan.pipelines.iter().enumerate().map(|(at, pipeline)| {
-            let (source, mut outlet) = (pipeline.source.source(), engine.outlet(at));
-            let columns = pipeline.columns();
-            let context = Context { clock: clock.clone(), shutdown: shutdown.clone(), columns };
-            let name = pipeline.name.clone();
-            let telemetry = Arc::clone(&telemetry);
-            let run = move || ended((at, &name), source.run(&mut outlet, &context), &telemetry);
-            std::thread::Builder::new()
-                .name("source".to_owned())
-                .spawn(run)
-                .expect("the system can start a thread")
-        });
-        let sources = sources.collect();
-        let page = Arc::new(Page::new(&plan, engine.ticker(), ledger, telemetry, clock));
-        Running { engine, sources, shutdown, page }
-    }
-
-    /// What is served of them.
-    pub(super) fn page(&self) -> Arc<dyn Exposition> {
-        Arc::clone(&self.page) as Arc<dyn Exposition>
-    }
-
-    /// Lets the sources finish, for at most `grace`, and posts everything they handed over.
-    pub(super) fn stop(self, grace: Duration) {
-        self.shutdown.raise();
-        let clock = Clock::system();
-        let all_ended = || self.sources.iter().all(JoinHandle::is_finished);
-        let never = Shutdown::new();
-        while !all_ended() && clock.monotonic() < grace {
-            never.wait(Duration::from_millis(5));
-        }
-        if !all_ended() {
-            tracing::warn!("a source did not finish in time; what it had not handed over is not counted");
-        }
-        self.engine.drain();
-    }
-}
-
-fn ended((at, pipeline): (usize, &str), result: Result<(), SourceError>, telemetry: &Telemetry) {
-    match result {
-        Ok(()) => tracing::info!(pipeline, "source ended"),
-        Err(error) => {
-            telemetry.sources.failed(at, error.to_string());
-            tracing::error!(pipeline, error = %error, "source failed; its metrics stay as they are");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{lifetime, name};
 use crate::aggregate::{self, Kind};
 use crate::expr::{self, Program};
 use crate::group::Directory;
+use crate::ledger::Declared;
 use crate::model::family::Family;
 use crate::model::field::Fields;
 use crate::raw::fault::Faults;
@@ -137,6 +138,7 @@ fn read(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<MetricP
         condition: condition?,
         value: value?,
         labels: programs,
+        declared: Declared::of(kind, KEYS, &keys),
         directory: Arc::new(directory),
         definition: definition?,
         lifetimes: lifetimes?,

@@ -53,8 +53,9 @@ pub fn parse(texts: &[(&str, &str)], environment: Environment<'_>) -> Result<Pla
     finish(pipelines, faults)
 }
 
-fn finish(pipelines: Vec<PipelinePlan>, mut faults: Faults) -> Result<Plan, Faults> {
+fn finish(mut pipelines: Vec<PipelinePlan>, mut faults: Faults) -> Result<Plan, Faults> {
     clash::check(&pipelines, &mut faults);
+    pipelines.iter_mut().enumerate().for_each(|(number, pipeline)| pipeline.number = number);
     if faults.is_empty() { Ok(Plan { pipelines }) } else { Err(faults) }
 }
 

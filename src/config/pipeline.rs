@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::metric;
-use super::plan::{PipelinePlan, StagePlan};
+use super::plan::{PipelinePlan, StagePlan, Written};
 use crate::decode;
 use crate::model::field::Fields;
 use crate::raw::fault::Faults;
@@ -63,7 +63,15 @@ pub(super) fn plan(name: &str, node: &Node, faults: &mut Faults) -> Option<Pipel
     let stages = keys.get("stages").map_or(Some(Vec::new()), |node| read_stages(node, &mut fields, faults));
     let metrics = keys.get("metrics").and_then(|node| metric::read_all(node, &mut fields, faults));
     let (source_kind, source) = source?;
+    let written = |node: &Node| {
+        let mut text = String::new();
+        node.canonical(&mut text);
+        text
+    };
+    let written = Written { source: keys.get("source").map(written).unwrap_or_default(), all: written(node) };
     Some(PipelinePlan {
+        number: 0,
+        written,
         name: name.to_owned(),
         place: node.place,
         source_kind,

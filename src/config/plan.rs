@@ -9,7 +9,7 @@ use crate::aggregate::Definition;
 use crate::decode;
 use crate::expr::Program;
 use crate::group::{Directory, Group};
-use crate::ledger::{Account, Ledger, Lifetimes};
+use crate::ledger::{self, About, Declared, Ledger, Lifetimes};
 use crate::model::family::Family;
 use crate::model::field::{Field, Fields, RAW, Slot};
 use crate::pipeline::{Layout, Metric, Processor};
@@ -26,8 +26,32 @@ pub struct Plan {
 impl Plan {
     /// An empty ledger for these pipelines. A plan is for one ledger, which learns the numbers of series from it.
     pub fn ledger(&self, now: Duration) -> Ledger {
-        let accounts = |pipeline: &PipelinePlan| pipeline.metrics.iter().map(MetricPlan::account).collect();
-        Ledger::new(self.pipelines.iter().map(accounts).collect(), now)
+        Ledger::new(self.accounts(), now)
+    }
+
+    /// Makes this the plan of a ledger: the pipelines and the series that it knows have the numbers that they have there.
+    /// Before anything else is made of the plan.
+    pub fn join(&mut self, ledger: &Ledger) {
+        let names: Vec<_> = self.pipelines.iter().map(|pipeline| pipeline.name.as_str()).collect();
+        let numbers = ledger.numbers(&names);
+        for (pipeline, number) in self.pipelines.iter_mut().zip(numbers) {
+            pipeline.number = number;
+            if let Some(order) = ledger.order(&pipeline.name) {
+                pipeline.order = order;
+            }
+            for metric in &mut pipeline.metrics {
+                let known = ledger.directory(&pipeline.name, &metric.family.name, &metric.declared);
+                if let Some(directory) = known {
+                    directory.set_max_series(metric.directory.max_series());
+                    metric.directory = directory;
+                }
+            }
+        }
+    }
+
+    /// What a ledger is to keep of these pipelines.
+    pub fn accounts(&self) -> Vec<ledger::Pipeline> {
+        self.pipelines.iter().map(PipelinePlan::accounts).collect()
     }
 
     /// What one worker needs: a processor for each pipeline.
@@ -36,10 +60,23 @@ impl Plan {
     }
 }
 
+/// What was written, by which one plan is told from another. May hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The source.
+    pub source: String,
+    /// The whole file.
+    pub all: String,
+}
+
 /// One pipeline.
 pub struct PipelinePlan {
+    /// Its number in the ledger.
+    pub number: usize,
     /// The stem of its file.
     pub name: String,
+    /// What was written.
+    pub written: Written,
     /// Where it was written.
     pub place: Place,
     /// The kind of its source.
@@ -70,6 +107,8 @@ pub struct StagePlan {
 pub struct MetricPlan {
     /// Its name, type, help and labels.
     pub family: Family,
+    /// What it is declared as.
+    pub declared: Declared,
     /// Where its name was written.
     pub place: Place,
     /// Which events it takes.
@@ -87,7 +126,19 @@ pub struct MetricPlan {
 }
 
 impl PipelinePlan {
-    fn processor(&self) -> Processor {
+    fn accounts(&self) -> ledger::Pipeline {
+        let about = About {
+            name: self.name.clone(),
+            source: self.source_kind.name.to_owned(),
+            reads: self.source.describe(),
+            stages: self.stages.iter().map(|stage| stage.name.clone()).collect(),
+        };
+        let metrics = self.metrics.iter().map(MetricPlan::account).collect();
+        ledger::Pipeline { about, order: Arc::clone(&self.order), metrics }
+    }
+
+    /// What one worker needs of it.
+    pub fn processor(&self) -> Processor {
         Processor::new(
             self.layout(),
             self.decode.bind(&self.fields),
@@ -122,6 +173,7 @@ impl PipelinePlan {
         };
         let own = self.source_kind.fields.iter().enumerate();
         Layout {
+            pipeline: self.number,
             width: self.fields.used().len(),
             raw: slot(RAW),
             lane: own.filter_map(|(at, name)| Some((at, slot(name)?))).collect(),
@@ -138,8 +190,13 @@ impl MetricPlan {
         Metric::new(self.condition.clone(), self.value.clone(), self.labels.clone(), group, shard)
     }
 
-    fn account(&self) -> Account {
-        let book = Arc::clone(&self.definition).book();
-        Account::new(self.family.clone(), Arc::clone(&self.directory), book, self.lifetimes.clone())
+    fn account(&self) -> ledger::Metric {
+        ledger::Metric {
+            family: self.family.clone(),
+            declared: self.declared.clone(),
+            definition: Arc::clone(&self.definition),
+            directory: Arc::clone(&self.directory),
+            lifetimes: self.lifetimes.clone(),
+        }
     }
 }

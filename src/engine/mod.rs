@@ -3,6 +3,7 @@
 
 mod outlet;
 mod queue;
+mod swap;
 mod tick;
 mod worker;
 
@@ -12,12 +13,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::ledger::Ledger;
+use crate::ledger::{Abandoned, Keeper, Ledger};
 use crate::pipeline::Processor;
 use crate::telemetry::Telemetry;
 pub use outlet::LaneOutlet;
 use outlet::Lanes;
 use queue::Queue;
+pub use swap::{Replacement, Swap};
 pub use tick::Ticker;
 
 /// How the engine is laid out.
@@ -47,15 +49,17 @@ pub struct Engine {
     queues: Vec<Arc<Queue>>,
     workers: Vec<JoinHandle<()>>,
     ticker: Ticker,
-    ticking: JoinHandle<()>,
+    ticking: JoinHandle<Result<(), Abandoned>>,
     lanes: Arc<Lanes>,
     surroundings: Surroundings,
 }
 
 impl Engine {
-    /// Starts the workers. `processors` makes what one worker needs: a processor for each pipeline.
+    /// Starts the workers. `keeper` posts to the ledger; `processors` makes what one worker needs: a processor for each
+    /// pipeline.
     pub fn start(
         options: &Options,
+        keeper: Keeper,
         surroundings: Surroundings,
         processors: impl Fn() -> Vec<Processor>,
     ) -> Engine {
@@ -64,7 +68,8 @@ impl Engine {
         surroundings.telemetry.engine.watch_queues(queues.iter().map(|queue| queue.fill()).collect());
         let (threads, deltas) =
             queues.iter().map(|queue| worker::start(Arc::clone(queue), processors())).unzip();
-        let (ticker, ticking) = tick::start(queues.clone(), deltas, options.tick, surroundings.clone());
+        let (ticker, ticking) =
+            tick::start(queues.clone(), deltas, options.tick, (keeper, surroundings.clone()));
         let lanes = Arc::new(Lanes { next: AtomicU64::new(0) });
         Engine { queues, workers: threads, ticker, ticking, lanes, surroundings }
     }
@@ -80,13 +85,30 @@ impl Engine {
         self.ticker.clone()
     }
 
-    /// Takes no more batches, finishes those that wait, posts everything, and stops.
-    pub fn drain(self) {
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Swaps processors and pipelines between two ticks.
+    ///
+    /// # Errors
+    /// Gives them back if nothing can be posted now.
+    pub fn swap(&self, swap: Swap) -> Result<(), Swap> {
+        self.ticker.swap(swap)
+    }
+
+    /// Takes no more batches, finishes those that wait, posts everything, and stops. What cannot be posted is tried again
+    /// for so long.
+    ///
+    /// # Errors
+    /// If it could not be posted until then.
+    pub fn drain(self, patience: Duration) -> Result<(), Abandoned> {
         self.queues.iter().for_each(|queue| queue.close());
         for worker in self.workers {
             worker.join().expect("a worker does not panic, whatever the events are");
         }
-        self.ticker.close();
-        self.ticking.join().expect("posting does not panic");
+        self.ticker.close(self.surroundings.clock.monotonic() + patience);
+        self.ticking.join().expect("posting does not panic")
     }
 }

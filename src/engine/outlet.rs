@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use super::queue::Queue;
 use super::{Surroundings, Ticker};
+use crate::ledger::Positions;
 use crate::model::batch::{Batch, Lane, LaneId, Position};
 use crate::source::{Closed, Outlet, Rejected};
 use crate::telemetry::{Change, Lag, Meter};
@@ -15,12 +17,16 @@ pub(super) struct Lanes {
     pub(super) next: AtomicU64,
 }
 
+/// How long it is waited until what was handed over is posted.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Where one source puts its batches.
 pub struct LaneOutlet {
     pipeline: usize,
     queues: Vec<Arc<Queue>>,
     lanes: Arc<Lanes>,
     ticker: Ticker,
+    positions: Arc<Positions>,
     surroundings: Surroundings,
 }
 
@@ -32,7 +38,8 @@ impl LaneOutlet {
         ticker: Ticker,
         surroundings: Surroundings,
     ) -> LaneOutlet {
-        LaneOutlet { pipeline, queues, lanes, ticker, surroundings }
+        let positions = surroundings.ledger.positions(pipeline);
+        LaneOutlet { pipeline, queues, lanes, ticker, positions, surroundings }
     }
 
     /// The queue of the worker that the lane of a batch is pinned to.
@@ -56,7 +63,7 @@ impl Outlet for LaneOutlet {
     }
 
     fn position(&self, key: &str) -> Option<Position> {
-        self.surroundings.ledger.position(self.pipeline, key)
+        self.positions.get(key)
     }
 
     fn buffer(&mut self) -> Vec<u8> {
@@ -81,9 +88,14 @@ impl Outlet for LaneOutlet {
         let (reached, heard) = sync_channel(0);
         self.queues.iter().try_for_each(|queue| queue.mark(reached.clone()))?;
         drop(reached);
-        // Nothing is ever sent: it ends when the last worker has dropped its mark.
-        heard.recv().ok();
-        self.ticker.tick();
+        // Nothing is ever sent: it ends when the last worker has dropped its mark. While nothing can be posted workers
+        // wait, and whoever asks has a group to stay in, or a program to end.
+        let start = self.surroundings.clock.monotonic();
+        heard.recv_timeout(SETTLE_PATIENCE).ok();
+        let waited = self.surroundings.clock.monotonic().saturating_sub(start);
+        if !self.ticker.tick_within(SETTLE_PATIENCE.saturating_sub(waited)) {
+            tracing::warn!("what was handed over could not be posted in time");
+        }
         Ok(())
     }
 

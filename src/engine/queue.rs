@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::swap::Replacement;
 use crate::model::batch::Batch;
 use crate::source::{Closed, Rejected};
 
@@ -36,7 +37,10 @@ struct State {
     /// The memory that the batches hold: a buffer may be far larger than the records in it.
     held: usize,
     closed: bool,
-    hand_over: bool,
+    /// What the worker is to take over once it has handed over its delta, if it is to do that.
+    hand_over: Option<Replacement>,
+    /// Whether the worker takes no batch, as nothing could be posted.
+    held_up: bool,
     spare: Vec<Vec<u8>>,
     /// The memory that `spare` holds.
     spare_held: usize,
@@ -57,8 +61,8 @@ pub(super) enum Work {
     Batch(Batch),
     /// Say that everything before this is processed, by dropping it.
     Reached(SyncSender<()>),
-    /// Hand over the delta.
-    HandOver,
+    /// Hand over the delta, and go on with these processors in the place of others.
+    HandOver(Replacement),
     /// Hand over the delta and end: no batch will come.
     End,
 }
@@ -125,10 +129,12 @@ impl Queue {
 
     /// Waits for something to do. A hand-over comes before the batches that wait.
     pub(super) fn next(&self) -> Work {
-        let idle = |state: &mut State| !state.hand_over && state.waiting.is_empty() && !state.closed;
+        let idle = |state: &mut State| {
+            state.hand_over.is_none() && (state.waiting.is_empty() || state.held_up) && !state.closed
+        };
         let mut state = self.work.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut state.hand_over) {
-            return Work::HandOver;
+        if let Some(replacement) = state.hand_over.take() {
+            return Work::HandOver(replacement);
         }
         let batch = match state.waiting.pop_front() {
             Some(Item::Batch(batch)) => batch,
@@ -142,9 +148,15 @@ impl Queue {
         Work::Batch(batch)
     }
 
-    /// Asks the worker to hand over its delta at the next batch boundary.
-    pub(super) fn request_hand_over(&self) {
-        self.state().hand_over = true;
+    /// Asks the worker to hand over its delta at the next batch boundary, and to go on with other processors.
+    pub(super) fn request_hand_over(&self, replacement: Replacement) {
+        self.state().hand_over = Some(replacement);
+        self.work.notify_one();
+    }
+
+    /// Keeps the worker from taking batches, or lets it. Once the queue is closed it takes those that wait.
+    pub(super) fn hold(&self, is_held_up: bool) {
+        self.state().held_up = is_held_up;
         self.work.notify_one();
     }
 
@@ -214,7 +226,7 @@ mod tests {
         let found = match queue.next() {
             Work::Batch(batch) => String::from_utf8(batch.bytes).unwrap(),
             Work::Reached(_) => "reached".to_owned(),
-            Work::HandOver => "hand over".to_owned(),
+            Work::HandOver(_) => "hand over".to_owned(),
             Work::End => "end".to_owned(),
         };
         assert_eq!(found, expected);
@@ -224,7 +236,7 @@ mod tests {
     fn a_hand_over_comes_before_the_batches_that_wait() {
         let queue = Queue::new(100);
         queue.push(batch("one")).unwrap();
-        queue.request_hand_over();
+        queue.request_hand_over(Vec::new());
         check_next(&queue, "hand over");
         check_next(&queue, "one");
         queue.push(batch("two")).unwrap();

@@ -1,5 +1,6 @@
 //! Ticks: at each, every worker hands over its delta, and the ledger posts them all as one.
 
+use std::io;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -7,13 +8,25 @@ use std::time::Duration;
 
 use super::Surroundings;
 use super::queue::Queue;
+use super::swap::Swap;
+use crate::base::backoff::Backoff;
+use crate::base::clock::Clock;
+use crate::journal::CommitError;
+use crate::ledger::{Abandoned, Keeper};
 use crate::pipeline::Delta;
+
+/// A scrape shows what was posted at most so long ago; those that come within it share a tick.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// How long a scrape waits for its tick: longer than a disk usually takes to write, shorter than a scrape may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks for ticks. Requests that come while a tick is under way share the next one.
 #[derive(Clone)]
 pub struct Ticker(Arc<Shared>);
 
 struct Shared {
+    clock: Clock,
     /// Requests are added by anyone; ticks are counted by the ticking thread.
     state: Mutex<State>,
     /// Signalled at every request and after every tick.
@@ -26,21 +39,61 @@ struct State {
     wanted: u64,
     /// The number of ticks begun.
     begun: u64,
+    /// When the last one was begun.
+    begun_at: Option<Duration>,
     /// The number of ticks whose deltas are all posted.
     posted: u64,
-    closed: bool,
+    /// Whether the tick under way could not be committed up to now.
+    stuck: bool,
+    /// What is to be swapped at the next tick.
+    swap: Option<Swap>,
+    /// No tick comes any more but the last one, which may be tried until then.
+    closed: Option<Duration>,
 }
 
 impl Ticker {
-    /// Waits until everything that workers had recorded before this call is posted. Returns at once when the
-    /// engine has stopped.
-    pub fn tick(&self) {
+    /// Waits until everything that workers had recorded before this call is posted; at most for `patience`, and not while
+    /// nothing can be posted. Says whether it is, or the engine has stopped.
+    pub fn tick_within(&self, patience: Duration) -> bool {
         let mut state = self.0.state();
         let number = state.begun + 1;
         state.wanted = state.wanted.max(number);
         self.0.changed.notify_all();
-        let waiting = |state: &mut State| state.posted < number && !state.closed;
-        drop(self.0.changed.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner));
+        self.0.wait(state, number, patience)
+    }
+
+    /// The same, however long it takes.
+    pub fn tick(&self) {
+        self.tick_within(Duration::MAX);
+    }
+
+    /// The same for a scrape: a tick that was begun a moment ago is recent enough, and what takes too long is not waited for.
+    pub fn tick_for_scrape(&self) {
+        let now = self.0.clock.monotonic();
+        let state = self.0.state();
+        if state.begun_at.is_some_and(|at| now.saturating_sub(at) < FRESH) {
+            let number = state.begun;
+            self.0.wait(state, number, PATIENCE);
+        } else {
+            drop(state);
+            self.tick_within(PATIENCE);
+        }
+    }
+
+    /// Has processors and pipelines swapped between two ticks, and waits until it is done. Gives it back if that is not
+    /// possible: the engine has stopped, or cannot post.
+    pub(super) fn swap(&self, swap: Swap) -> Result<(), Swap> {
+        let mut state = self.0.state();
+        if state.closed.is_some() || state.stuck || state.swap.is_some() {
+            return Err(swap);
+        }
+        state.swap = Some(swap);
+        let number = state.begun + 1;
+        state.wanted = state.wanted.max(number);
+        self.0.changed.notify_all();
+        let waiting = |state: &mut State| state.posted < number && state.closed.is_none();
+        let mut state = self.0.changed.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner);
+        state.swap.take().map_or(Ok(()), Err)
     }
 
     /// How many ticks were posted.
@@ -48,8 +101,9 @@ impl Ticker {
         self.0.state().posted
     }
 
-    pub(super) fn close(&self) {
-        self.0.state().closed = true;
+    /// Ends the ticks with a last one, which is tried until `deadline`, a time of the monotonic clock.
+    pub(super) fn close(&self, deadline: Duration) {
+        self.0.state().closed = Some(deadline);
         self.0.changed.notify_all();
     }
 }
@@ -60,9 +114,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a tick is due; false when the engine is stopping.
-    fn due(&self, interval: Option<Duration>) -> bool {
-        let idle = |state: &mut State| state.wanted <= state.begun && !state.closed;
+    /// Waits until the tick of this number is posted.
+    fn wait(&self, state: MutexGuard<'_, State>, number: u64, patience: Duration) -> bool {
+        let waiting = |state: &mut State| {
+            state.posted < number && state.closed.is_none() && (!state.stuck || patience == Duration::MAX)
+        };
+        let state = match patience {
+            Duration::MAX => self.changed.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner),
+            _ => {
+                let waited = self.changed.wait_timeout_while(state, patience, waiting);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.posted >= number || state.closed.is_some()
+    }
+
+    /// Waits until a tick is due, perhaps with something to swap; `None` when the engine is stopping.
+    fn due(&self, interval: Option<Duration>) -> Option<Option<Swap>> {
+        let idle = |state: &mut State| state.wanted <= state.begun && state.closed.is_none();
         let state = self.state();
         let mut state = match interval {
             Some(interval) => {
@@ -74,14 +143,35 @@ impl Shared {
             None => self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
         };
         state.begun += 1;
-        !state.closed
+        state.begun_at = Some(self.clock.monotonic());
+        state.closed.is_none().then(|| state.swap.take())
     }
 
     fn done(&self) {
         let mut state = self.state();
         state.posted = state.begun;
+        state.stuck = false;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Notes that nothing can be posted, and waits for a while; whether to try it again.
+    fn stuck(&self, pause: Duration) -> bool {
+        let mut state = self.state();
+        state.stuck = true;
+        self.changed.notify_all();
+        let open = |state: &mut State| state.closed.is_none();
+        let waited = self.changed.wait_timeout_while(state, pause, open);
+        let Some(deadline) = waited.unwrap_or_else(PoisonError::into_inner).0.closed else { return true };
+        // The end is near: every moment counts.
+        self.last_pause(deadline)
+    }
+
+    fn last_pause(&self, deadline: Duration) -> bool {
+        let end = |state: &mut State| state.closed.is_some();
+        let short = Duration::from_millis(20);
+        drop(self.changed.wait_timeout_while(self.state(), short, end));
+        self.clock.monotonic() < deadline
     }
 }
 
@@ -90,29 +180,85 @@ pub(super) fn start(
     queues: Vec<Arc<Queue>>,
     deltas: Vec<Receiver<Delta>>,
     interval: Option<Duration>,
-    surroundings: Surroundings,
-) -> (Ticker, JoinHandle<()>) {
-    let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+    (keeper, surroundings): (Keeper, Surroundings),
+) -> (Ticker, JoinHandle<Result<(), Abandoned>>) {
+    let shared =
+        Shared { clock: surroundings.clock.clone(), state: Mutex::default(), changed: Condvar::new() };
+    let shared = Arc::new(shared);
     let ticker = Ticker(Arc::clone(&shared));
-    let run = move || {
-        while shared.due(interval) {
-            queues.iter().for_each(|queue| queue.request_hand_over());
-            post(&surroundings, deltas.iter().filter_map(|worker| worker.recv().ok()));
-            shared.done();
-        }
-        // The workers have ended: their last deltas wait in the channels.
-        post(&surroundings, deltas.iter().flatten());
-        shared.done();
-    };
+    let mut ticking = Ticking { shared, queues, deltas, keeper, surroundings };
+    let run = move || ticking.run(interval);
     let thread = std::thread::Builder::new().name("ticker".to_owned());
     (ticker, thread.spawn(run).expect("the system can start a thread"))
 }
 
-fn post(surroundings: &Surroundings, deltas: impl Iterator<Item = Delta>) {
-    let start = surroundings.clock.monotonic();
-    let deltas = deltas.collect();
-    // Windows must not stretch or shrink when the calendar is set.
-    surroundings.ledger.post(deltas, surroundings.clock.steady());
-    let took = surroundings.clock.monotonic().saturating_sub(start);
-    surroundings.telemetry.engine.ticked(took);
+/// What the ticking thread has.
+struct Ticking {
+    shared: Arc<Shared>,
+    queues: Vec<Arc<Queue>>,
+    deltas: Vec<Receiver<Delta>>,
+    keeper: Keeper,
+    surroundings: Surroundings,
+}
+
+impl Ticking {
+    fn run(&mut self, interval: Option<Duration>) -> Result<(), Abandoned> {
+        while let Some(swap) = self.shared.due(interval) {
+            let (processors, pipelines) = swap.map(Swap::part).unwrap_or_default();
+            let mut processors = processors.into_iter();
+            for queue in &self.queues {
+                queue.request_hand_over(processors.next().unwrap_or_default());
+            }
+            let deltas = self.deltas.iter().filter_map(|worker| worker.recv().ok()).collect();
+            self.post(deltas)?;
+            if let Some(pipelines) = pipelines {
+                self.keeper.adopt(pipelines, self.surroundings.clock.steady());
+                self.post(Vec::new())?;
+            }
+            self.shared.done();
+        }
+        // The workers have ended: their last deltas wait in the channels.
+        let deltas = self.deltas.iter().flatten().collect();
+        let posted = self.post(deltas);
+        self.shared.done();
+        posted
+    }
+
+    fn post(&mut self, deltas: Vec<Delta>) -> Result<(), Abandoned> {
+        let Ticking { shared, queues, keeper, surroundings, .. } = self;
+        let Surroundings { telemetry, clock, .. } = surroundings;
+        let start = clock.monotonic();
+        telemetry.journal.begin(start);
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut failures = 0;
+        let mut again = |error: &CommitError| {
+            if failures == 0 {
+                tracing::error!(%error, "nothing can be posted; sources wait until it can");
+                // What workers still take could not be posted either.
+                queues.iter().for_each(|queue| queue.hold(true));
+            }
+            failures += 1;
+            telemetry.journal.failed(source(error), error.to_string());
+            shared.stuck(backoff.failed())
+        };
+        // Windows must not stretch or shrink when the calendar is set.
+        let posted = keeper.post(deltas, clock.steady(), &mut again);
+        let (now, unix) = (clock.monotonic(), clock.unix());
+        let size = keeper.journal().map_or((0, 0), |journal| (journal.written(), journal.size()));
+        telemetry.journal.end(now, matches!(posted, Ok(true)).then_some(unix), size);
+        telemetry.engine.ticked(now.saturating_sub(start));
+        if failures > 0 && posted.is_ok() {
+            tracing::info!(failures, "posted again; sources go on");
+            queues.iter().for_each(|queue| queue.hold(false));
+        }
+        posted.map(drop)
+    }
+}
+
+/// What the system said.
+fn source(error: &CommitError) -> &io::Error {
+    match error {
+        CommitError::Failed { source, .. } => source,
+        CommitError::Changed { .. } => unreachable!("a posting is tried again as it is"),
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::queue::{Queue, Work};
+use super::swap::Replacement;
 use crate::model::batch::{Batch, Lane, Position};
 use crate::pipeline::{Delta, Processor};
 
@@ -14,15 +15,16 @@ use crate::pipeline::{Delta, Processor};
 /// ticker takes before it asks for the next, and the last one.
 pub(super) fn start(queue: Arc<Queue>, processors: Vec<Processor>) -> (JoinHandle<()>, Receiver<Delta>) {
     let (deltas, receiver) = sync_channel(2);
-    let worker = Worker { queue, processors, positions: Vec::new(), room: POSITIONS, deltas };
+    let mut worker = Worker { queue, processors: Vec::new(), positions: Vec::new(), room: POSITIONS, deltas };
+    worker.replace(processors.into_iter().map(|processor| (processor.pipeline(), Some(processor))).collect());
     let thread = std::thread::Builder::new().name("worker".to_owned());
     (thread.spawn(|| worker.run()).expect("the system can start a thread"), receiver)
 }
 
 struct Worker {
     queue: Arc<Queue>,
-    /// By pipeline.
-    processors: Vec<Processor>,
+    /// By the number of the pipeline.
+    processors: Vec<Option<Processor>>,
     /// In the order in which they were reached; of a lane perhaps several.
     positions: Vec<(Arc<Lane>, Option<Position>)>,
     /// How many positions there may be before all but the last of each lane are dropped.
@@ -39,8 +41,12 @@ impl Worker {
             match self.queue.next() {
                 Work::Batch(batch) => self.process(batch),
                 Work::Reached(mark) => drop(mark),
-                Work::HandOver if self.hand_over() => {}
-                Work::HandOver => return,
+                Work::HandOver(replacement) => {
+                    if !self.hand_over() {
+                        return;
+                    }
+                    self.replace(replacement);
+                }
                 Work::End => {
                     self.hand_over();
                     return;
@@ -50,7 +56,9 @@ impl Worker {
     }
 
     fn process(&mut self, batch: Batch) {
-        self.processors[batch.lane.pipeline].process(&batch);
+        // A pipeline goes only when its source has ended and nothing of it waits any more.
+        let Some(Some(processor)) = self.processors.get_mut(batch.lane.pipeline) else { return };
+        processor.process(&batch);
         let position = (!batch.last).then_some(batch.end);
         match self.positions.last_mut() {
             Some((lane, reached)) if lane.id == batch.lane.id => *reached = position,
@@ -63,10 +71,19 @@ impl Worker {
         self.queue.give_back(batch.bytes);
     }
 
+    fn replace(&mut self, replacement: Replacement) {
+        for (pipeline, processor) in replacement {
+            if self.processors.len() <= pipeline {
+                self.processors.resize_with(pipeline + 1, || None);
+            }
+            self.processors[pipeline] = processor;
+        }
+    }
+
     /// Sends everything recorded since the last time; false once nobody takes it any more.
     fn hand_over(&mut self) -> bool {
         let positions = std::mem::take(&mut self.positions);
-        let pipelines = self.processors.iter_mut().map(Processor::take).collect();
+        let pipelines = self.processors.iter_mut().flatten().map(Processor::take).collect();
         self.deltas.send(Delta { positions, pipelines }).is_ok()
     }
 }

@@ -3,7 +3,7 @@
 mod keys;
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::quality::RandomState;
@@ -16,7 +16,8 @@ use keys::Keys;
 #[derive(Debug)]
 pub struct Directory {
     labels: usize,
-    max_series: usize,
+    /// Set when the configuration changes.
+    max_series: AtomicUsize,
     hasher: RandomState,
     /// Read by workers that look for a key; written by a worker that adds one, and by the ledger.
     numbered: RwLock<Numbered>,
@@ -82,7 +83,7 @@ impl Directory {
     pub fn new(labels: usize, max_series: usize) -> Directory {
         Directory {
             labels,
-            max_series,
+            max_series: AtomicUsize::new(max_series),
             hasher: RandomState::default(),
             numbered: RwLock::default(),
             epoch: AtomicU64::new(0),
@@ -106,7 +107,7 @@ impl Directory {
         if let Some(id) = numbered.keys.find(hash, key) {
             return Some(id);
         }
-        if numbered.living >= self.max_series || numbered.keys.is_full() {
+        if numbered.living >= self.max_series() || numbered.keys.is_full() {
             self.full.store(true, Ordering::Relaxed);
             self.turn_away(hash);
             return None;
@@ -165,7 +166,7 @@ impl Directory {
         for key in series {
             numbered.living -= usize::from(numbered.keys.remove(self.hash(key), key));
         }
-        self.full.store(numbered.living >= self.max_series, Ordering::Relaxed);
+        self.full.store(numbered.living >= self.max_series(), Ordering::Relaxed);
         // Pairs with the load in `epoch`: a worker that sees the new epoch does not find the keys any more.
         self.epoch.fetch_add(1, Ordering::Release);
     }
@@ -182,7 +183,33 @@ impl Directory {
 
     /// The most series that the metric may have, the overflow series aside.
     pub fn max_series(&self) -> usize {
-        self.max_series
+        self.max_series.load(Ordering::Relaxed)
+    }
+
+    /// Sets the most series that the metric may have. Where there are more already, they stay.
+    pub fn set_max_series(&self, max_series: usize) {
+        let numbered = self.write();
+        self.max_series.store(max_series, Ordering::Relaxed);
+        self.full.store(numbered.living >= max_series, Ordering::Relaxed);
+    }
+
+    /// Puts back a series under the number that it had; `false` if its key is taken. The numbers between those that were put
+    /// back are not given out before they are [released](Directory::release).
+    pub fn restore(&self, series: SeriesId, key: &str) -> bool {
+        let hash = self.hash(key);
+        let mut numbered = self.write();
+        if numbered.keys.find(hash, key).is_some() {
+            return false;
+        }
+        if self.labels > 0 && key == SeriesKey::overflow(self.labels).joined() {
+            numbered.overflow = Some(series);
+        } else {
+            numbered.living += 1;
+        }
+        numbered.next = numbered.next.max(series.0 + 1);
+        numbered.insert(hash, key, series);
+        self.full.store(numbered.living >= self.max_series(), Ordering::Relaxed);
+        true
     }
 
     fn hash(&self, key: &str) -> u32 {
@@ -206,9 +233,13 @@ impl Numbered {
             self.next += 1;
             SeriesId(self.next - 1)
         });
-        self.keys.insert(hash, key, id);
-        self.new.push(id, key);
+        self.insert(hash, key, id);
         id
+    }
+
+    fn insert(&mut self, hash: u32, key: &str, series: SeriesId) {
+        self.keys.insert(hash, key, series);
+        self.new.push(series, key);
     }
 }
 

@@ -4,7 +4,7 @@ mod directory;
 mod key;
 mod keys;
 
-pub use directory::Directory;
+pub use directory::{Directory, NewSeries};
 pub use keys::Keys;
 
 use std::sync::Arc;

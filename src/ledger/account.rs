@@ -1,13 +1,16 @@
 //! The account of one metric: its family, its series and what is kept of them.
 
+mod stored;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::order::{Block, Order};
+use super::{Declared, Metric};
 use crate::aggregate::{Book, Changes, Moment, Posting};
 use crate::encode::Encode;
-use crate::group::Directory;
+use crate::group::{Directory, NewSeries};
 use crate::model::family::{Family, Reading, UnixSeconds};
 use crate::model::series::{Labels, SeriesId, SeriesKey};
 
@@ -35,6 +38,9 @@ const ADDED: usize = 16 << 10;
 /// over for it until then is posted to the series that its key has now.
 pub struct Account {
     family: Family,
+    declared: Declared,
+    /// Since when it records.
+    started: Duration,
     directory: Arc<Directory>,
     book: Box<dyn Book>,
     lifetimes: Lifetimes,
@@ -42,20 +48,63 @@ pub struct Account {
     order: Order,
     /// The series that were forgotten at the last posting, with their keys, in the order of their numbers.
     forgotten: Vec<(SeriesId, SeriesKey)>,
+    /// While it is read back from a journal: which numbers of series are known.
+    replayed: Vec<bool>,
     /// Whether it was logged that there is no room for more series.
     warned: bool,
 }
 
 impl Account {
-    /// An account without series.
-    pub fn new(
-        family: Family,
-        directory: Arc<Directory>,
-        book: Box<dyn Book>,
-        lifetimes: Lifetimes,
-    ) -> Account {
-        let (order, forgotten) = (Order::default(), Vec::new());
-        Account { family, directory, book, lifetimes, order, forgotten, warned: false }
+    /// An account without series, which records from `now` on.
+    pub(super) fn new(metric: Metric, now: Duration) -> Account {
+        let Metric { family, declared, definition, directory, lifetimes } = metric;
+        Account {
+            family,
+            declared,
+            started: now,
+            directory,
+            book: definition.book(),
+            lifetimes,
+            order: Order::default(),
+            forgotten: Vec::new(),
+            replayed: Vec::new(),
+            warned: false,
+        }
+    }
+
+    /// Whether its state is that of a metric of this name which is declared like this.
+    pub(super) fn is(&self, metric: &str, declared: &Declared) -> bool {
+        self.family.name == metric && self.declared.fingerprint == declared.fingerprint
+    }
+
+    /// Goes on for a metric that is declared in the same way, but may be shown in another.
+    pub(super) fn go_on(&mut self, metric: Metric, now: Duration) {
+        self.directory.set_max_series(metric.directory.max_series());
+        self.family = metric.family;
+        self.lifetimes = metric.lifetimes;
+        self.warned = false;
+        self.book.unpin(now);
+        self.open(now.as_secs_f64());
+    }
+
+    /// What it is declared as.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
+    /// Since when it records.
+    pub(super) fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// The numbers of its series.
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// The series that were forgotten at the last posting, of which the journal is still to hear.
+    pub(super) fn forgotten(&self) -> &[(SeriesId, SeriesKey)] {
+        &self.forgotten
     }
 
     /// The family that the account is exposed as.
@@ -69,14 +118,15 @@ impl Account {
     }
 
     /// Shows `see` what its series read that are not hidden, in the order of their keys.
-    pub fn readings<'l>(&'l self, moment: Moment, see: &mut dyn FnMut(Labels<'l>, &Reading<'l>)) {
-        self.order.blocks().for_each(|block| self.show(block, moment, see));
+    pub fn readings<'l>(&'l self, now: Duration, see: &mut dyn FnMut(Labels<'l>, &Reading<'l>)) {
+        self.order.blocks().for_each(|block| self.show(block, now, see));
     }
 
-    fn show<'l>(&'l self, block: &'l Block, moment: Moment, see: &mut dyn FnMut(Labels<'l>, &Reading<'l>)) {
+    fn show<'l>(&'l self, block: &'l Block, now: Duration, see: &mut dyn FnMut(Labels<'l>, &Reading<'l>)) {
+        let moment = Moment { now, started: self.started };
         for (first, series) in (0..).step_by(TOGETHER).zip(block.series().chunks(TOGETHER)) {
             self.book.read(series, moment, &mut |at, since, reading| {
-                if !self.is_idle(since, moment.now) {
+                if !self.is_idle(since, now) {
                     see(block.labels(first + at), reading);
                 }
             });
@@ -92,21 +142,15 @@ impl Account {
                 self.book.open(series, created);
             }
         }
-        self.learn();
+        self.learn(&self.directory.take_new());
     }
 
-    /// Posts what one worker changed.
-    pub(super) fn post(&mut self, mut changes: Changes, posting: Posting) {
-        self.resolve(&mut changes);
-        self.book.post(changes, posting);
-    }
-
-    /// Puts the series that their keys have now in the place of those that were forgotten.
-    fn resolve(&self, changes: &mut Changes) {
-        if self.forgotten.is_empty() {
+    /// Puts the living series in the place of those that were forgotten when one worker still knew them.
+    pub(super) fn resolve(&self, changes: &mut Changes) {
+        let (directory, forgotten) = (&self.directory, &self.forgotten);
+        if forgotten.is_empty() {
             return;
         }
-        let (directory, forgotten) = (&self.directory, &self.forgotten);
         let mut reborn = HashMap::new();
         let mut living = |series: SeriesId| {
             let Ok(at) = forgotten.binary_search_by_key(&series, |(series, _)| *series) else {
@@ -120,11 +164,16 @@ impl Account {
         self.book.resolve(changes, &mut living);
     }
 
-    /// Ends a posting, after the changes of all workers.
-    pub(super) fn settle(&mut self, now: Duration) {
+    /// Posts what one worker changed, once it is resolved.
+    pub(super) fn post(&mut self, changes: Changes, posting: Posting) {
+        self.book.post(changes, posting);
+    }
+
+    /// Ends a posting, after the changes of all workers, with the series that are new since the last one.
+    pub(super) fn settle(&mut self, new: &NewSeries, now: Duration) {
         // Every worker has handed over since these were forgotten, and knows them no more.
         self.directory.release(self.forgotten.drain(..).map(|(series, _)| series));
-        self.learn();
+        self.learn(new);
         let wanted = self.directory.take_turned_away();
         if wanted > 0 {
             self.warn();
@@ -141,8 +190,7 @@ impl Account {
     }
 
     /// Learns the keys of new series, and their places in the order.
-    fn learn(&mut self) {
-        let new = self.directory.take_new();
+    fn learn(&mut self, new: &NewSeries) {
         // A million series may come within a second: what that takes for a moment is kept small.
         let mut sorted: Vec<_> = (0..new.len()).map(|at| (start(new.get(at).1), at as u32)).collect();
         let key = |at: u32| new.get(at as usize).1;
@@ -182,13 +230,13 @@ impl Account {
         self.lifetimes.expire_after.is_some_and(|after| since.saturating_add(after) < now)
     }
 
-    pub(super) fn encode(&self, moment: Moment, encoder: &mut dyn Encode, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, now: Duration, encoder: &mut dyn Encode, out: &mut Vec<u8>) {
         encoder.family(&self.family, out);
         for block in self.order.blocks() {
             if !encoder.wants_series() {
                 return;
             }
-            self.show(block, moment, &mut |key, reading| encoder.series(key, reading, out));
+            self.show(block, now, &mut |key, reading| encoder.series(key, reading, out));
         }
     }
 }

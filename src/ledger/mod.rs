@@ -1,83 +1,96 @@
 //! The ledger: the posted state of every metric, and the positions it goes with.
 //!
 //! The deltas of a tick are posted whole, under one lock, and only posted state is ever exposed: every exposition
-//! is therefore a consistent cut. The ledger knows nothing of workers, queues or sources.
+//! is therefore a consistent cut. A [`Keeper`] posts; with a state directory it first commits each posting to a journal, so
+//! that what is exposed survives whatever happens. The ledger knows nothing of workers, queues or sources.
 
 mod account;
+mod declared;
+mod keeper;
 mod order;
+mod pipeline;
+mod positions;
+mod posting;
+mod record;
+mod replay;
+mod state;
+mod stored;
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use dashmap::DashMap;
-
 pub use account::{Account, Lifetimes};
+pub use declared::Declared;
+pub use keeper::{Abandoned, Keeper, Opened};
+pub use pipeline::{About, Metric, Pipeline};
+pub use positions::Positions;
 
-use crate::aggregate::{Moment, Posting};
 use crate::encode::Encode;
-use crate::model::batch::Position;
+use crate::group::Directory;
 use crate::model::family::UnixSeconds;
-use crate::pipeline::{Delta, Flow, PipelineDelta};
+use crate::pipeline::{Delta, Flow};
+use posting::Prepared;
+use state::State;
 
-/// The posted state. Shared by the ticker, which posts, and by expositions, which read.
+/// The posted state. Shared by the [`Keeper`], which posts, and by expositions, which read.
 pub struct Ledger {
-    /// Written by [`post`](Ledger::post) alone, a whole tick at a time.
+    /// Written a whole tick at a time, by who posts; and when the configuration changes.
     state: RwLock<State>,
-    /// By pipeline and by the lane's key. Written by [`post`](Ledger::post) alone, after all that they stand for and while
-    /// `state` is locked; read by sources, which wait neither for a posting nor for an exposition.
-    positions: Vec<DashMap<String, Position>>,
-}
-
-struct State {
-    pipelines: Vec<Pipeline>,
-    /// When the program began to count, since the Unix epoch.
-    started: Duration,
-    /// When the last tick was posted: series that come with the next one were born after it.
-    posted: UnixSeconds,
-}
-
-struct Pipeline {
-    flow: Flow,
-    accounts: Vec<Account>,
 }
 
 impl Ledger {
-    /// A ledger in which nothing was posted yet: for each pipeline, the accounts of its metrics.
-    pub fn new(pipelines: Vec<Vec<Account>>, now: Duration) -> Ledger {
-        let posted = now.as_secs_f64();
-        let open = |mut accounts: Vec<Account>| {
-            accounts.iter_mut().for_each(|account| account.open(posted));
-            Pipeline { flow: Flow::default(), accounts }
-        };
-        let pipelines: Vec<_> = pipelines.into_iter().map(open).collect();
-        let positions = pipelines.iter().map(|_| DashMap::new()).collect();
-        Ledger { state: RwLock::new(State { pipelines, started: now, posted }), positions }
+    /// A ledger in which nothing was posted yet.
+    pub fn new(pipelines: Vec<Pipeline>, now: Duration) -> Ledger {
+        let ledger = Ledger::of(State::new(now));
+        ledger.adopt(pipelines, now);
+        ledger
+    }
+
+    fn of(state: State) -> Ledger {
+        Ledger { state: RwLock::new(state) }
+    }
+
+    /// From now on the ledger is that of these pipelines. A metric that is declared as one of a pipeline of the same name
+    /// was goes on with its state; others begin. What is not among them any more is kept for a while.
+    pub fn adopt(&self, pipelines: Vec<Pipeline>, now: Duration) {
+        self.write().adopt(pipelines, now);
+    }
+
+    /// The number that each of these pipelines will have once they are adopted.
+    pub fn numbers(&self, names: &[&str]) -> Vec<usize> {
+        self.read().numbers(names)
+    }
+
+    /// What a metric that is declared like this has to share with the one whose state it will go on with: the numbers of
+    /// its series.
+    pub fn directory(&self, pipeline: &str, metric: &str, declared: &Declared) -> Option<Arc<Directory>> {
+        self.read().directory(pipeline, metric, declared)
+    }
+
+    /// What the pipeline of this name has to share with the one that it will go on as: the number of its next batch.
+    pub fn order(&self, pipeline: &str) -> Option<Arc<std::sync::atomic::AtomicU64>> {
+        self.read().order(pipeline)
     }
 
     /// Posts the deltas of a tick, one of each worker: all their changes and positions become visible at once.
     pub fn post(&self, deltas: Vec<Delta>, now: Duration) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let posting = Posting { created: state.posted, now };
-        let mut positions = Vec::new();
-        for delta in deltas {
-            state.post(delta.pipelines, posting);
-            positions.extend(delta.positions);
-        }
-        let accounts = state.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.accounts);
-        accounts.for_each(|account| account.settle(now));
-        state.posted = state.posted.max(now.as_secs_f64());
-        for (lane, position) in positions {
-            let positions = &self.positions[lane.pipeline];
-            match position {
-                Some(position) => positions.insert(lane.key.clone(), position),
-                None => positions.remove(&lane.key).map(|(_, position)| position),
-            };
-        }
+        let prepared = self.prepare(deltas, now);
+        self.apply(prepared);
     }
 
-    /// The posted position of the lane with this key.
-    pub fn position(&self, pipeline: usize, key: &str) -> Option<Position> {
-        self.positions.get(pipeline)?.get(key).map(|position| *position)
+    /// Makes a posting of the deltas of a tick, one of each worker. Nothing is posted yet; it is to be the next one.
+    fn prepare(&self, deltas: Vec<Delta>, now: Duration) -> Prepared {
+        self.read().prepare(deltas, now)
+    }
+
+    /// Posts what was prepared: all its changes and positions become visible at once.
+    fn apply(&self, prepared: Prepared) {
+        self.write().apply(prepared);
+    }
+
+    /// The posted positions of the lanes of a pipeline.
+    pub fn positions(&self, pipeline: usize) -> Arc<Positions> {
+        self.read().positions(pipeline)
     }
 
     /// Writes every metric of every pipeline as of `now`, and what `own` makes of the flow and the series of the
@@ -89,40 +102,35 @@ impl Ledger {
         out: &mut Vec<u8>,
         own: impl FnOnce(&[Posted<'_>], &mut dyn Encode, &mut Vec<u8>),
     ) {
-        self.look(now, |posted, moment| {
+        self.look(|posted| {
             let accounts = posted.iter().flat_map(|posted| posted.accounts);
-            accounts.for_each(|account| account.encode(moment, encoder, out));
+            accounts.for_each(|account| account.encode(now, encoder, out));
             own(posted, encoder, out);
         });
     }
 
-    /// What `see` makes of one consistent cut at `now`. Nothing is posted while it looks.
-    pub fn look<T>(&self, now: Duration, see: impl FnOnce(&[Posted<'_>], Moment) -> T) -> T {
-        let state = self.state();
-        let moment = Moment { now, started: state.started };
-        let pipelines = state.pipelines.iter();
-        let posted = pipelines.map(|pipeline| Posted { flow: &pipeline.flow, accounts: &pipeline.accounts });
-        see(&posted.collect::<Vec<_>>(), moment)
+    /// What `see` makes of one consistent cut. Nothing is posted while it looks.
+    pub fn look<T>(&self, see: impl FnOnce(&[Posted<'_>]) -> T) -> T {
+        see(&self.read().posted().collect::<Vec<_>>())
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl State {
-    fn post(&mut self, pipelines: Vec<PipelineDelta>, posting: Posting) {
-        for (pipeline, changes) in self.pipelines.iter_mut().zip(pipelines) {
-            pipeline.flow.merge(&changes.flow);
-            for (account, changes) in pipeline.accounts.iter_mut().zip(changes.metrics) {
-                account.post(changes, posting);
-            }
-        }
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What the ledger says about one pipeline itself.
 pub struct Posted<'l> {
+    /// Its number.
+    pub pipeline: usize,
+    /// What it is called, and what its parts are.
+    pub about: &'l About,
+    /// Since when its events are counted.
+    pub created: UnixSeconds,
     /// Its events.
     pub flow: &'l Flow,
     /// Its metrics.

@@ -35,6 +35,14 @@ impl Order {
         self.blocks.iter()
     }
 
+    /// The series whose keys come after this one, all of them where there is none, in order.
+    pub(super) fn after(&self, key: Option<&str>) -> impl Iterator<Item = (SeriesId, &str)> {
+        let first =
+            key.map_or(0, |key| self.blocks.partition_point(|block| block.first() <= key).saturating_sub(1));
+        let rest = self.blocks[first..].iter().flat_map(Block::iter);
+        rest.skip_while(move |(_, own)| key.is_some_and(|key| *own <= key))
+    }
+
     /// Adds series, which are sorted by their keys and of which none is there yet.
     pub(super) fn add(&mut self, new: &[(SeriesId, &str)]) {
         self.len += new.len();

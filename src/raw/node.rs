@@ -55,6 +55,33 @@ impl Node {
         list.iter().chain(map.iter().map(|(_, node)| node))
     }
 
+    /// Appends the value as YAML, in one way of writing it: quotes, styles and spaces make no difference, so that
+    /// values which mean the same are the same. What came from the environment is part of it.
+    pub fn canonical(&self, into: &mut String) {
+        match &self.kind {
+            NodeKind::Null | NodeKind::Faulty => into.push('~'),
+            NodeKind::Scalar { text, .. } => canonical_text(&text.text, into),
+            NodeKind::List(nodes) => {
+                into.push('[');
+                for node in nodes {
+                    node.canonical(into);
+                    into.push_str(", ");
+                }
+                into.push(']');
+            }
+            NodeKind::Map(entries) => {
+                into.push('{');
+                for (key, node) in entries {
+                    canonical_text(&key.text, into);
+                    into.push_str(": ");
+                    node.canonical(into);
+                    into.push_str(", ");
+                }
+                into.push('}');
+            }
+        }
+    }
+
     /// What was found, for messages. What came from the environment is not shown: it may be a secret.
     pub fn found(&self) -> String {
         match &self.kind {
@@ -68,6 +95,18 @@ impl Node {
             NodeKind::Faulty => "something faulty".to_owned(),
         }
     }
+}
+
+/// Without quotes if nobody could take any part of it for something else.
+fn canonical_text(text: &str, into: &mut String) {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'+' | b'-');
+    if !text.is_empty() && text.bytes().all(bare) {
+        into.push_str(text);
+        return;
+    }
+    into.push('\'');
+    into.push_str(&text.replace('\'', "\'\'"));
+    into.push('\'');
 }
 
 /// The first line of a text in backquotes, cut where it is long.

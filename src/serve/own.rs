@@ -12,41 +12,24 @@ use crate::telemetry::{Lag, Process, Telemetry};
 /// More lanes than this are shown together as one.
 const MAX_LANES: usize = 1000;
 
-/// What our own metrics call things: by pipeline, in the order of the ledger.
-#[derive(Clone, Debug)]
-pub struct Names {
-    /// The pipeline.
-    pub pipeline: String,
-    /// The kind of its source.
-    pub source: &'static str,
-    /// What it reads, in a few words.
-    pub reads: String,
-    /// Its stages, in order.
-    pub stages: Vec<String>,
-}
-
-impl Names {
-    /// Calls `each` with every component that refused something, the reason, and how often.
-    pub(super) fn refusals(&self, posted: &Posted<'_>, mut each: impl FnMut(&str, &'static str, u64)) {
-        let Posted { flow, accounts } = posted;
-        let mut component = |component: &str, refusals: &Refusals| {
-            refusals.iter().for_each(|(reason, times)| each(component, reason.reason(), times));
-        };
-        component("source", &flow.source);
-        component("decode", &flow.decode);
-        for (stage, (refusals, _)) in self.stages.iter().zip(&flow.stages) {
-            component(&format!("stage {stage}"), refusals);
-        }
-        for (account, refusals) in accounts.iter().zip(&flow.metrics) {
-            component(&account.family().name, refusals);
-        }
+/// Calls `each` with every component of a pipeline that refused something, the reason, and how often.
+pub(super) fn refusals(posted: &Posted<'_>, mut each: impl FnMut(&str, &'static str, u64)) {
+    let Posted { about, flow, accounts, .. } = posted;
+    let mut component = |component: &str, refusals: &Refusals| {
+        refusals.iter().for_each(|(reason, times)| each(component, reason.reason(), times));
+    };
+    component("source", &flow.source);
+    component("decode", &flow.decode);
+    for (stage, (refusals, _)) in about.stages.iter().zip(&flow.stages) {
+        component(&format!("stage {stage}"), refusals);
+    }
+    for (account, refusals) in accounts.iter().zip(&flow.metrics) {
+        component(&account.family().name, refusals);
     }
 }
 
 /// What is shown of the program itself at one moment.
 pub struct Own<'o> {
-    /// By pipeline.
-    pub names: &'o [Names],
     /// What is counted outside the record path.
     pub telemetry: &'o Telemetry,
     /// When the program started.
@@ -61,71 +44,20 @@ impl Own<'_> {
     /// Appends every family. `posted` is the ledger's part.
     pub fn encode(&self, posted: &[Posted<'_>], encoder: &mut dyn Encode, out: &mut Vec<u8>) {
         let mut page = Page { encoder, out, created: self.started };
-        self.flow(posted, &mut page);
-        self.refused(posted, &mut page);
-        self.series(posted, &mut page);
-        self.sources(&mut page);
-        self.meters(&mut page);
+        flow(posted, &mut page);
+        refused(posted, &mut page);
+        series(posted, &mut page);
+        self.sources(posted, &mut page);
+        self.meters(posted, &mut page);
         self.engine(&mut page);
         process(&self.process, &mut page);
     }
 
-    fn flow(&self, posted: &[Posted<'_>], page: &mut Page<'_>) {
-        let labels = ["pipeline", "source"];
-        let flows = || self.names.iter().zip(posted.iter().map(|posted| posted.flow));
-        page.counter("streamgauge_source_events_total", "Records that came from the source.", &labels);
-        flows().for_each(|(names, flow)| page.count(&[&names.pipeline, names.source], flow.events));
-        page.counter(
-            "streamgauge_source_bytes_total",
-            "Bytes of the records that came from the source.",
-            &labels,
-        );
-        flows().for_each(|(names, flow)| page.count(&[&names.pipeline, names.source], flow.bytes));
-        let labels = ["pipeline", "stage"];
-        page.counter("streamgauge_filtered_events_total", "Events that a stage took out of play.", &labels);
-        for (names, flow) in flows() {
-            for (stage, (_, filtered)) in names.stages.iter().zip(&flow.stages) {
-                page.count(&[&names.pipeline, stage], *filtered);
-            }
-        }
-    }
-
-    fn refused(&self, posted: &[Posted<'_>], page: &mut Page<'_>) {
-        let labels = ["pipeline", "component", "reason"];
-        page.counter(
-            "streamgauge_refused_total",
-            "What a source, decoder, stage or metric refused or had to mend.",
-            &labels,
-        );
-        for (names, posted) in self.names.iter().zip(posted) {
-            names.refusals(posted, |component, reason, times| {
-                page.count(&[&names.pipeline, component, reason], times);
-            });
-        }
-    }
-
-    fn series(&self, posted: &[Posted<'_>], page: &mut Page<'_>) {
-        let labels = ["pipeline", "metric"];
-        let accounts = || {
-            let pipelines = self.names.iter().zip(posted);
-            pipelines
-                .flat_map(|(names, posted)| posted.accounts.iter().map(|account| (&names.pipeline, account)))
+    fn sources(&self, posted: &[Posted<'_>], page: &mut Page<'_>) {
+        // What is told of a pipeline that was just removed is told no more.
+        let about = |pipeline: usize| {
+            posted.iter().find(|posted| posted.pipeline == pipeline).map(|posted| posted.about)
         };
-        page.gauge("streamgauge_series", "Series that a metric has.", &labels);
-        for (pipeline, account) in accounts() {
-            page.show(&[pipeline, &account.family().name], account.series().0 as f64);
-        }
-        page.gauge(
-            "streamgauge_series_limit",
-            "Series that a metric may have; events beyond are counted in one more.",
-            &labels,
-        );
-        for (pipeline, account) in accounts() {
-            page.show(&[pipeline, &account.family().name], account.series().1 as f64);
-        }
-    }
-
-    fn sources(&self, page: &mut Page<'_>) {
         let labels = ["pipeline", "source", "reason"];
         page.counter(
             "streamgauge_source_errors_total",
@@ -133,8 +65,9 @@ impl Own<'_> {
             &labels,
         );
         for ((pipeline, reason), times) in self.telemetry.sources.errors() {
-            let names = &self.names[pipeline];
-            page.count(&[&names.pipeline, names.source, reason], times);
+            if let Some(about) = about(pipeline) {
+                page.count(&[&about.name, &about.source, reason], times);
+            }
         }
         let lags = self.telemetry.sources.lags();
         let labels = ["pipeline", "source", "lane"];
@@ -164,37 +97,98 @@ impl Own<'_> {
             page.gauge(name, help, &labels);
             let known = lags.iter().filter_map(|(lane, (lag, _))| Some((lane, read(lag)?)));
             for ((pipeline, lane), behind) in known.take(MAX_LANES) {
-                let names = &self.names[*pipeline];
-                page.show(&[&names.pipeline, names.source, lane], behind);
+                if let Some(about) = about(*pipeline) {
+                    page.show(&[&about.name, &about.source, lane], behind);
+                }
             }
         }
         page.gauge("streamgauge_source_lanes", "Lanes that a source has open.", &["pipeline", "source"]);
-        for (pipeline, names) in self.names.iter().enumerate() {
-            let open = lags.iter().filter(|((of, _), _)| *of == pipeline).map(|(_, (_, lanes))| lanes);
-            page.show(&[&names.pipeline, names.source], open.sum::<u64>() as f64);
+        for Posted { pipeline, about, .. } in posted {
+            let open = lags.iter().filter(|((of, _), _)| of == pipeline).map(|(_, (_, lanes))| lanes);
+            page.show(&[&about.name, &about.source], open.sum::<u64>() as f64);
         }
     }
 
     /// The metrics of those kinds of sources that are in use.
-    fn meters(&self, page: &mut Page<'_>) {
+    fn meters(&self, posted: &[Posted<'_>], page: &mut Page<'_>) {
         for kind in source::KINDS {
-            let of_kind = || self.names.iter().enumerate().filter(|(_, names)| names.source == kind.name);
+            let of_kind = || posted.iter().filter(|posted| posted.about.source == kind.name);
             for meter in kind.meters.iter().filter(|_| of_kind().next().is_some()) {
                 let labels = ["pipeline", "source"].into_iter().chain(meter.label);
                 page.family(meter.name, meter.help, meter.kind, &labels.collect::<Vec<_>>());
                 let read = self.telemetry.sources.read(meter);
-                if meter.label.is_none() {
-                    for (at, names) in of_kind() {
-                        let value = read.iter().find(|(of, ..)| *of == at).map_or(0.0, |(.., value)| *value);
-                        page.measure(meter.kind, &[&names.pipeline, names.source], value);
+                for Posted { pipeline, about, .. } in of_kind() {
+                    let mut own = read.iter().filter(|(of, ..)| of == pipeline);
+                    if meter.label.is_none() {
+                        let value = own.next().map_or(0.0, |(.., value)| *value);
+                        page.measure(meter.kind, &[&about.name, &about.source], value);
+                        continue;
                     }
-                    continue;
-                }
-                for (pipeline, label, value) in &read {
-                    let names = &self.names[*pipeline];
-                    page.measure(meter.kind, &[&names.pipeline, names.source, label], *value);
+                    for (_, label, value) in own {
+                        page.measure(meter.kind, &[&about.name, &about.source, label], *value);
+                    }
                 }
             }
+        }
+    }
+
+    /// What the keeping of the ledger reports, and the configuration.
+    fn journal(&self, page: &mut Page<'_>) {
+        let loaded = self.telemetry.reloads.last();
+        page.gauge(
+            "streamgauge_config_last_reload_successful",
+            "Whether the configuration was last loaded without a fault.",
+            &[],
+        );
+        page.show(&[], f64::from(u8::from(loaded.refused.is_none())));
+        page.gauge(
+            "streamgauge_config_last_reload_success_timestamp_seconds",
+            "When the configuration that runs was loaded.",
+            &[],
+        );
+        page.show(&[], loaded.at.as_secs_f64());
+        let Some((instance, commits)) = self.telemetry.journal.commits() else { return };
+        page.family(
+            "streamgauge_instance_info",
+            "Whose ledger this is: the identity of the state directory.",
+            FamilyKind::Info,
+            &["instance"],
+        );
+        page.show(&[&instance], 1.0);
+        page.counter(
+            "streamgauge_journal_commits_total",
+            "Postings that were committed to the journal.",
+            &[],
+        );
+        page.count(&[], commits.succeeded);
+        page.counter(
+            "streamgauge_journal_commit_failures_total",
+            "Tries to commit a posting that failed.",
+            &["reason"],
+        );
+        for (reason, times) in &commits.failed {
+            page.count(&[reason], *times);
+        }
+        page.counter("streamgauge_journal_commit_seconds_total", "Time spent committing postings.", &[]);
+        page.total(&[], commits.took.as_secs_f64());
+        page.counter("streamgauge_journal_written_bytes_total", "Bytes written to the journal.", &[]);
+        page.count(&[], commits.written);
+        let gauges = [
+            ("streamgauge_journal_bytes", "Bytes that the journal takes.", Some(commits.size as f64)),
+            (
+                "streamgauge_journal_failing",
+                "Whether the posting under way could not be committed: 1 while sources wait for that.",
+                Some(f64::from(u8::from(commits.is_failing))),
+            ),
+            (
+                "streamgauge_journal_last_commit_timestamp_seconds",
+                "When a posting was last committed.",
+                commits.last.map(|last| last.as_secs_f64()),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            page.gauge(name, help, &[]);
+            value.into_iter().for_each(|value| page.show(&[], value));
         }
     }
 
@@ -212,10 +206,67 @@ impl Own<'_> {
         for (worker, bytes) in self.telemetry.engine.queues().into_iter().enumerate() {
             page.show(&[&worker.to_string()], bytes as f64);
         }
+        self.journal(page);
         page.gauge("streamgauge_uptime_seconds", "Time since the start.", &[]);
         page.show(&[], self.uptime);
         page.family("streamgauge_build_info", "The program that runs here.", FamilyKind::Info, &["version"]);
         page.show(&[env!("CARGO_PKG_VERSION")], 1.0);
+    }
+}
+
+fn flow(posted: &[Posted<'_>], page: &mut Page<'_>) {
+    let labels = ["pipeline", "source"];
+    page.counter("streamgauge_source_events_total", "Records that came from the source.", &labels);
+    for Posted { about, flow, created, .. } in posted {
+        page.count_since(*created, &[&about.name, &about.source], flow.events);
+    }
+    page.counter(
+        "streamgauge_source_bytes_total",
+        "Bytes of the records that came from the source.",
+        &labels,
+    );
+    for Posted { about, flow, created, .. } in posted {
+        page.count_since(*created, &[&about.name, &about.source], flow.bytes);
+    }
+    let labels = ["pipeline", "stage"];
+    page.counter("streamgauge_filtered_events_total", "Events that a stage took out of play.", &labels);
+    for Posted { about, flow, created, .. } in posted {
+        for (stage, (_, filtered)) in about.stages.iter().zip(&flow.stages) {
+            page.count_since(*created, &[&about.name, stage], *filtered);
+        }
+    }
+}
+
+fn refused(posted: &[Posted<'_>], page: &mut Page<'_>) {
+    let labels = ["pipeline", "component", "reason"];
+    page.counter(
+        "streamgauge_refused_total",
+        "What a source, decoder, stage or metric refused or had to mend.",
+        &labels,
+    );
+    for posted in posted {
+        refusals(posted, |component, reason, times| {
+            page.count_since(posted.created, &[&posted.about.name, component, reason], times);
+        });
+    }
+}
+
+fn series(posted: &[Posted<'_>], page: &mut Page<'_>) {
+    let labels = ["pipeline", "metric"];
+    let accounts = || {
+        posted.iter().flat_map(|posted| posted.accounts.iter().map(|account| (&posted.about.name, account)))
+    };
+    page.gauge("streamgauge_series", "Series that a metric has.", &labels);
+    for (pipeline, account) in accounts() {
+        page.show(&[pipeline, &account.family().name], account.series().0 as f64);
+    }
+    page.gauge(
+        "streamgauge_series_limit",
+        "Series that a metric may have; events beyond are counted in one more.",
+        &labels,
+    );
+    for (pipeline, account) in accounts() {
+        page.show(&[pipeline, &account.family().name], account.series().1 as f64);
     }
 }
 
@@ -274,6 +325,13 @@ impl Page<'_> {
 
     fn count(&mut self, labels: &[&str], times: u64) {
         self.total(labels, times as f64);
+    }
+
+    fn count_since(&mut self, created: UnixSeconds, labels: &[&str], times: u64) {
+        let mut total = Sum::ZERO;
+        total.add(times as f64);
+        let reading = Reading::Counter { total, created };
+        self.encoder.series(SeriesKey::new(labels).labels(), &reading, self.out);
     }
 
     fn total(&mut self, labels: &[&str], total: f64) {

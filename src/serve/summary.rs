@@ -1,9 +1,10 @@
 //! What the landing page says of a pipeline: its events, and the largest series of its metrics.
 
-use super::own::Names;
+use std::time::Duration;
+
+use super::own::refusals;
 use super::{MetricSummary, PipelineSummary, SeriesSummary};
-use crate::aggregate::Moment;
-use crate::ledger::{Account, Posted};
+use crate::ledger::{About, Account, Posted};
 use crate::model::family::{Family, Reading};
 use crate::model::series::Labels;
 use crate::telemetry::Lag;
@@ -14,28 +15,29 @@ const SHOWN: usize = 5;
 /// How many characters of a label value are shown.
 const LABEL_LEN: usize = 40;
 
-impl Names {
-    /// What is posted of this pipeline, whose source has these lanes open, each so far behind its end.
-    pub fn summary(&self, posted: &Posted<'_>, lanes: Vec<(String, Lag)>, moment: Moment) -> PipelineSummary {
+impl PipelineSummary {
+    /// What is posted of a pipeline, whose source has these lanes open, each so far behind its end.
+    pub fn of(posted: &Posted<'_>, lanes: Vec<(String, Lag)>, now: Duration) -> PipelineSummary {
         let mut refused = Vec::new();
-        self.refusals(posted, |component, reason, times| refused.push((component.to_owned(), reason, times)));
+        refusals(posted, |component, reason, times| refused.push((component.to_owned(), reason, times)));
+        let About { name, source, reads, .. } = posted.about;
         PipelineSummary {
-            name: self.pipeline.clone(),
-            source: format!("{} {}", self.source, self.reads).trim_end().to_owned(),
+            name: name.clone(),
+            source: format!("{source} {reads}").trim_end().to_owned(),
             lanes,
             events: posted.flow.events,
             bytes: posted.flow.bytes,
             refused,
-            metrics: posted.accounts.iter().map(|account| metric(account, moment)).collect(),
+            metrics: posted.accounts.iter().map(|account| metric(account, now)).collect(),
         }
     }
 }
 
-fn metric(account: &Account, moment: Moment) -> MetricSummary {
+fn metric(account: &Account, now: Duration) -> MetricSummary {
     let family = account.family();
     let (series, max_series) = account.series();
     let mut readings: Vec<(f64, Labels<'_>, Reading<'_>)> = Vec::new();
-    account.readings(moment, &mut |key, reading| {
+    account.readings(now, &mut |key, reading| {
         let Some(size) = size(reading) else { return };
         // Between equals the order of the keys remains.
         let place = readings.partition_point(|(larger, ..)| larger.total_cmp(&size).is_ge());

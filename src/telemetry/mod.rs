@@ -2,15 +2,19 @@
 //!
 //! Counts that belong to events travel with the deltas instead, so that they are posted with what they count.
 
+mod journal;
 pub mod log;
 mod process;
+mod reloads;
 mod sources;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use journal::{Commits, Journal};
 pub use process::Process;
+pub use reloads::{Loaded, Reloads};
 pub use sources::{Change, Lag, Meter, Sources};
 
 /// Everything counted outside the record path.
@@ -20,6 +24,10 @@ pub struct Telemetry {
     pub sources: Sources,
     /// What the engine reports.
     pub engine: Engine,
+    /// What the keeping of the ledger reports.
+    pub journal: Journal,
+    /// How the configuration was loaded.
+    pub reloads: Reloads,
 }
 
 /// What the engine reports.

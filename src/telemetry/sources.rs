@@ -71,6 +71,8 @@ pub struct Sources(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// What the pipelines are called.
+    names: BTreeMap<usize, String>,
     errors: BTreeMap<(usize, &'static str), u64>,
     /// The lane's name and how far it is behind.
     lags: BTreeMap<(usize, LaneId), (String, Lag)>,
@@ -85,6 +87,29 @@ struct State {
 }
 
 impl Sources {
+    /// Begins with the source of a pipeline that is called so. What was reported of another with its number is forgotten.
+    pub fn begin(&self, pipeline: usize, name: &str) {
+        self.end(pipeline);
+        self.state().names.insert(pipeline, name.to_owned());
+    }
+
+    /// Forgets everything about the source of a pipeline.
+    pub fn end(&self, pipeline: usize) {
+        let mut state = self.state();
+        state.names.remove(&pipeline);
+        state.errors.retain(|(of, _), _| *of != pipeline);
+        state.lags.retain(|(of, _), _| *of != pipeline);
+        state.failures.remove(&pipeline);
+        state.troubles.retain(|(of, _), _| *of != pipeline);
+        state.incidents.retain(|(of, _), _| *of != pipeline);
+        state.meters.retain(|(_, of, _), _| *of != pipeline);
+    }
+
+    /// What a pipeline is called.
+    pub fn name(&self, pipeline: usize) -> String {
+        self.state().names.get(&pipeline).cloned().unwrap_or_default()
+    }
+
     /// Counts a fault that passed.
     pub fn error(&self, pipeline: usize, reason: &'static str) {
         *self.state().errors.entry((pipeline, reason)).or_default() += 1;

@@ -10,7 +10,7 @@ use streamgauge::base::clock::Clock;
 use streamgauge::config::{self, Plan};
 use streamgauge::encode;
 use streamgauge::engine::{Engine, Options, Surroundings};
-use streamgauge::ledger::Ledger;
+use streamgauge::ledger::{Keeper, Ledger};
 use streamgauge::model::batch::{Batch, Ends, Lane, LaneId, Position};
 use streamgauge::model::refused::Refusals;
 use streamgauge::pipeline::Delta;
@@ -132,7 +132,8 @@ fn start(plan: &Plan, workers: usize, ledger: &Arc<Ledger>) -> Engine {
         clock: Clock::manual(Duration::from_secs(1000)),
     };
     let options = Options { workers, queue_bytes: 1 << 16, tick: None };
-    Engine::start(&options, surroundings, || plan.processors())
+    let keeper = Keeper::volatile(Arc::clone(&surroundings.ledger));
+    Engine::start(&options, keeper, surroundings, || plan.processors())
 }
 
 /// Sends `rounds` batches through each of `lanes` lanes, while `meanwhile` runs until it says that it is done.
@@ -164,7 +165,7 @@ fn under_load(workers: usize, lanes: usize, rounds: usize, meanwhile: impl Fn(&E
         stop.store(true, Ordering::Relaxed);
         feeds.into_iter().map(|feed| feed.join().unwrap()).sum()
     });
-    engine.drain();
+    engine.drain(Duration::ZERO).unwrap();
     let text = exposition(&ledger, "prometheus");
     assert_eq!(samples(&text)["events_total"], (sent * 67) as f64, "67 of each 100 lines are no noise");
     text
@@ -207,8 +208,8 @@ fn a_tick_shows_everything_that_was_processed_before_it() {
     let mut last = batch(&lane, &[]);
     last.last = true;
     outlet.send(last).unwrap();
-    engine.drain();
-    assert_eq!(ledger.position(0, "a"), None, "the position of a lane that ended is forgotten");
+    engine.drain(Duration::ZERO).unwrap();
+    assert_eq!(ledger.positions(0).get("a"), None, "the position of a lane that ended is forgotten");
 }
 
 #[test]

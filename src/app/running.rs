@@ -1,0 +1,226 @@
+//! Pipelines that run: their sources and the engine; and how they go on with another configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::page::Page;
+use crate::base::clock::Clock;
+use crate::base::shutdown::Shutdown;
+use crate::config::{PipelinePlan, Plan};
+use crate::engine::{Engine, Options, Surroundings, Swap};
+use crate::journal;
+use crate::ledger::{Keeper, Ledger};
+use crate::serve::Exposition;
+use crate::source::{Context, Outlet, SourceError};
+use crate::telemetry::Telemetry;
+
+/// How long sources get to end when their pipeline is changed: as long as it takes to leave a group in order.
+const SOURCE_GRACE: Duration = Duration::from_secs(60);
+
+/// Pipelines that run.
+pub(super) struct Running {
+    engine: Engine,
+    surroundings: Surroundings,
+    plan: Plan,
+    readers: Vec<Reader>,
+    pub(super) page: Arc<Page>,
+}
+
+/// The source of a pipeline, on a thread of its own.
+struct Reader {
+    pipeline: usize,
+    shutdown: Shutdown,
+    thread: JoinHandle<()>,
+}
+
+/// The ledger and who posts to it: of a directory where one is given, else one that lasts as long as the process.
+pub(super) fn keeper(directory: Option<&Path>, clock: &Clock) -> anyhow::Result<(Arc<Ledger>, Keeper)> {
+    let now = clock.steady();
+    let Some(directory) = directory else {
+        let ledger = Arc::new(Ledger::new(Vec::new(), now));
+        return Ok((Arc::clone(&ledger), Keeper::volatile(ledger)));
+    };
+    let start = clock.monotonic();
+    let opened = Keeper::open(directory, Arc::new(journal::System), now).context("nothing was started")?;
+    let took = clock.monotonic().saturating_sub(start);
+    let (directory, milliseconds) = (directory.display(), took.as_millis() as u64);
+    match opened.is_new {
+        true => tracing::info!(%directory, "a new ledger is kept here"),
+        false => tracing::info!(%directory, milliseconds, "goes on with the ledger that is kept here"),
+    }
+    Ok((opened.ledger, opened.keeper))
+}
+
+impl Running {
+    /// Starts the engine and the sources of every pipeline.
+    pub(super) fn start(
+        mut plan: Plan,
+        layout: &Options,
+        clock: Clock,
+        (ledger, mut keeper): (Arc<Ledger>, Keeper),
+    ) -> Running {
+        plan.join(&ledger);
+        keeper.adopt(plan.accounts(), clock.steady());
+        let telemetry = Arc::new(Telemetry::default());
+        telemetry.reloads.succeeded(clock.unix());
+        telemetry.journal.instance(keeper.journal().map(|journal| journal.instance().to_owned()));
+        let surroundings = Surroundings { ledger, telemetry, clock };
+        let engine = Engine::start(layout, keeper, surroundings.clone(), || plan.processors());
+        let Surroundings { ledger, telemetry, clock } = surroundings.clone();
+        let page = Arc::new(Page::new(engine.ticker(), ledger, telemetry, clock));
+        let mut running = Running { engine, surroundings, plan, readers: Vec::new(), page };
+        let all: Vec<_> = (0..running.plan.pipelines.len()).collect();
+        all.into_iter().for_each(|at| running.read(at));
+        running
+    }
+
+    /// What is served of them.
+    pub(super) fn page(&self) -> Arc<dyn Exposition> {
+        Arc::clone(&self.page) as Arc<dyn Exposition>
+    }
+
+    /// Starts the source of a pipeline.
+    fn read(&mut self, at: usize) {
+        let pipeline = &self.plan.pipelines[at];
+        let (number, name) = (pipeline.number, pipeline.name.clone());
+        let Surroundings { telemetry, clock, .. } = self.surroundings.clone();
+        telemetry.sources.begin(number, &name);
+        let (source, mut outlet) = (pipeline.source.source(), self.engine.outlet(number));
+        let shutdown = Shutdown::new();
+        let context = Context { clock, shutdown: shutdown.clone(), columns: pipeline.columns() };
+        let run = move || ended((number, &name), source.run(&mut outlet, &context), &telemetry);
+        let thread = std::thread::Builder::new().name("source".to_owned());
+        let thread = thread.spawn(run).expect("the system can start a thread");
+        self.readers.push(Reader { pipeline: number, shutdown, thread });
+    }
+
+    /// Goes on with another plan. Pipelines that are the same run on as if nothing had happened; where only what is done with
+    /// the events is another, the source reads on.
+    ///
+    /// # Errors
+    /// Why it was not possible. Then everything goes on as before.
+    pub(super) fn change(&mut self, mut plan: Plan) -> Result<(), String> {
+        plan.join(&self.surroundings.ledger);
+        let stays = |number: usize| {
+            let (old, new) = (find(&self.plan, number)?, find(&plan, number)?);
+            (old.written.source == new.written.source && old.columns() == new.columns()).then_some(())
+        };
+        let ending: Vec<_> = self
+            .readers
+            .iter()
+            .map(|reader| reader.pipeline)
+            .filter(|number| stays(*number).is_none())
+            .collect();
+        let swapped = self.end(&ending).and_then(|()| self.swap(&plan));
+        let old = match swapped {
+            Ok(()) => std::mem::replace(&mut self.plan, plan),
+            // What was ended for nothing is begun again.
+            Err(why) => {
+                self.begin_those_without_reader();
+                return Err(why);
+            }
+        };
+        for gone in old.pipelines.iter().filter(|old| find(&self.plan, old.number).is_none()) {
+            self.surroundings.telemetry.sources.end(gone.number);
+        }
+        self.begin_those_without_reader();
+        Ok(())
+    }
+
+    fn begin_those_without_reader(&mut self) {
+        let is_read = |number: usize| self.readers.iter().any(|reader| reader.pipeline == number);
+        let plans = self.plan.pipelines.iter().enumerate();
+        let begun: Vec<_> = plans.filter(|(_, plan)| !is_read(plan.number)).map(|(at, _)| at).collect();
+        begun.into_iter().for_each(|at| self.read(at));
+    }
+
+    /// Ends the sources of these pipelines, and has all that they handed over posted.
+    fn end(&mut self, pipelines: &[usize]) -> Result<(), String> {
+        let is_ending = |reader: &Reader| pipelines.contains(&reader.pipeline);
+        self.readers.iter().filter(|reader| is_ending(reader)).for_each(|reader| reader.shutdown.raise());
+        let late = |readers: &[Reader]| {
+            readers
+                .iter()
+                .find(|reader| is_ending(reader) && !reader.thread.is_finished())
+                .map(|reader| reader.pipeline)
+        };
+        if !wait_until(SOURCE_GRACE, || late(&self.readers).is_none()) {
+            let name = late(&self.readers)
+                .and_then(|number| find(&self.plan, number))
+                .map(|plan| plan.name.as_str());
+            let name = name.unwrap_or_default();
+            return Err(format!(
+                "the source of pipeline {name} has not ended after {SOURCE_GRACE:?}; try again"
+            ));
+        }
+        self.readers.retain(|reader| !is_ending(reader));
+        for pipeline in pipelines {
+            self.engine.outlet(*pipeline).settle().map_err(|_| "the program is stopping".to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Has the workers and the ledger go on with what is different in another plan.
+    fn swap(&self, plan: &Plan) -> Result<(), String> {
+        let is_same =
+            |new: &PipelinePlan| find(&self.plan, new.number).is_some_and(|old| old.written == new.written);
+        let changed: Vec<_> = plan.pipelines.iter().filter(|new| !is_same(new)).collect();
+        let gone: Vec<_> =
+            self.plan.pipelines.iter().filter(|old| find(plan, old.number).is_none()).collect();
+        let processors = (0..self.engine.workers()).map(|_| {
+            let new = changed.iter().map(|plan| (plan.number, Some(plan.processor())));
+            new.chain(gone.iter().map(|plan| (plan.number, None))).collect()
+        });
+        let swap = Swap { processors: processors.collect(), pipelines: plan.accounts() };
+        self.engine
+            .swap(swap)
+            .map_err(|_| "nothing can be posted at the moment; /-/ready says why".to_owned())
+    }
+
+    /// Lets the sources finish, for at most `grace`, and posts everything they handed over. Says whether all of it is.
+    pub(super) fn stop(self, grace: Duration) -> bool {
+        self.readers.iter().for_each(|reader| reader.shutdown.raise());
+        let clock = Clock::system();
+        if !wait_until(grace, || self.readers.iter().all(|reader| reader.thread.is_finished())) {
+            tracing::warn!("a source did not finish in time; what it had not handed over is not counted");
+        }
+        let left = grace.saturating_sub(clock.monotonic());
+        match self.engine.drain(left) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "it is read again at the next start, where the source can");
+                false
+            }
+        }
+    }
+}
+
+fn find(plan: &Plan, number: usize) -> Option<&PipelinePlan> {
+    plan.pipelines.iter().find(|plan| plan.number == number)
+}
+
+/// Waits until something is so, at most for so long; whether it is.
+fn wait_until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
+    let (clock, never) = (Clock::system(), Shutdown::new());
+    while !is_so() {
+        if clock.monotonic() >= patience {
+            return false;
+        }
+        never.wait(Duration::from_millis(5));
+    }
+    true
+}
+
+fn ended((at, pipeline): (usize, &str), result: Result<(), SourceError>, telemetry: &Telemetry) {
+    match result {
+        Ok(()) => tracing::info!(pipeline, "source ended"),
+        Err(error) => {
+            telemetry.sources.failed(at, error.to_string());
+            tracing::error!(pipeline, error = %error, "source failed; its metrics stay as they are");
+        }
+    }
+}

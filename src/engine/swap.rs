@@ -1,0 +1,24 @@
+//! What changes between two ticks when the configuration does.
+
+use crate::ledger;
+use crate::pipeline::Processor;
+
+/// The processors of each worker that take the place of others, and the pipelines that the ledger is to keep.
+///
+/// Every worker hands over what it recorded before it takes the new ones. So what the old ones recorded is posted to the
+/// old metrics before the ledger goes on with the new.
+pub struct Swap {
+    /// For each worker, by the number of the pipeline: the processor, or `None` where there is none any more.
+    pub processors: Vec<Replacement>,
+    /// All pipelines that there are from then on.
+    pub pipelines: Vec<ledger::Pipeline>,
+}
+
+/// Processors of one worker by the number of their pipeline.
+pub type Replacement = Vec<(usize, Option<Processor>)>;
+
+impl Swap {
+    pub(super) fn part(self) -> (Vec<Replacement>, Option<Vec<ledger::Pipeline>>) {
+        (self.processors, Some(self.pipelines))
+    }
+}

@@ -1,0 +1,235 @@
+//! The state of the ledger, and how it goes from one configuration to another.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::account::Account;
+use super::pipeline::Kept;
+use super::posting::{Prepared, PreparedPipeline};
+use super::{Declared, Metric, Pipeline, Positions, Posted};
+use crate::aggregate::Posting;
+use crate::group::Directory;
+use crate::model::family::UnixSeconds;
+use crate::pipeline::Delta;
+
+/// For how long the state of a metric or pipeline is kept that is not configured any more.
+pub(super) const KEEP_REMOVED: Duration = Duration::from_secs(7 * 86400);
+
+/// Everything that is posted.
+pub(super) struct State {
+    /// By number, which nothing else has while it is in use; `None` where there was one that is gone.
+    pub(super) pipelines: Vec<Option<Kept>>,
+    /// When the last tick was posted: series that come with the next one were born after it.
+    pub(super) posted: UnixSeconds,
+}
+
+impl State {
+    /// Nothing.
+    pub(super) fn new(now: Duration) -> State {
+        State { pipelines: Vec::new(), posted: now.as_secs_f64() }
+    }
+
+    /// Everything that is kept, with its number.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (usize, &Kept)> {
+        self.pipelines.iter().enumerate().filter_map(|(number, kept)| Some((number, kept.as_ref()?)))
+    }
+
+    /// The pipelines that are configured.
+    pub(super) fn posted(&self) -> impl Iterator<Item = Posted<'_>> {
+        let configured = self.kept().filter(|(_, kept)| kept.removed.is_none());
+        configured.map(|(pipeline, kept)| Posted {
+            pipeline,
+            about: &kept.about,
+            created: kept.started.as_secs_f64(),
+            flow: &kept.flow,
+            accounts: &kept.accounts,
+        })
+    }
+
+    fn number(&self, name: &str) -> Option<usize> {
+        self.kept().find(|(_, kept)| kept.about.name == name).map(|(number, _)| number)
+    }
+
+    fn named(&self, name: &str) -> Option<&Kept> {
+        self.pipelines[self.number(name)?].as_ref()
+    }
+
+    /// See [`Ledger::numbers`](super::Ledger::numbers).
+    pub(super) fn numbers(&self, names: &[&str]) -> Vec<usize> {
+        let known: Vec<_> = names.iter().map(|name| self.number(name)).collect();
+        let mut free = (0..).filter(|number| self.pipelines.get(*number).is_none_or(Option::is_none));
+        known.into_iter().map(|number| number.or_else(|| free.next()).unwrap_or_default()).collect()
+    }
+
+    /// See [`Ledger::directory`](super::Ledger::directory).
+    pub(super) fn directory(
+        &self,
+        pipeline: &str,
+        metric: &str,
+        declared: &Declared,
+    ) -> Option<Arc<Directory>> {
+        let account = self.named(pipeline)?.all().find(|account| account.is(metric, declared))?;
+        Some(Arc::clone(account.directory()))
+    }
+
+    /// See [`Ledger::order`](super::Ledger::order).
+    pub(super) fn order(&self, pipeline: &str) -> Option<Arc<AtomicU64>> {
+        Some(Arc::clone(&self.named(pipeline)?.order))
+    }
+
+    /// The positions of the lanes of a pipeline, none if there is no such pipeline.
+    pub(super) fn positions(&self, pipeline: usize) -> Arc<Positions> {
+        let kept = self.pipelines.get(pipeline).and_then(Option::as_ref);
+        kept.map_or_else(Arc::default, |kept| Arc::clone(&kept.positions))
+    }
+
+    /// See [`Ledger::adopt`](super::Ledger::adopt).
+    pub(super) fn adopt(&mut self, pipelines: Vec<Pipeline>, now: Duration) {
+        let names: Vec<_> = pipelines.iter().map(|pipeline| pipeline.about.name.as_str()).collect();
+        let numbers = self.numbers(&names);
+        for kept in self.pipelines.iter_mut().flatten() {
+            if !names.contains(&kept.about.name.as_str()) {
+                kept.retire(now);
+            }
+        }
+        for (number, pipeline) in numbers.into_iter().zip(pipelines) {
+            if self.pipelines.len() <= number {
+                self.pipelines.resize_with(number + 1, || None);
+            }
+            let order = Arc::clone(&pipeline.order);
+            let kept =
+                self.pipelines[number].get_or_insert_with(|| Kept::new(pipeline.about.clone(), order, now));
+            kept.adopt(pipeline, (self.posted, now));
+        }
+        for kept in &mut self.pipelines {
+            let is_over = |since: Duration| since + KEEP_REMOVED < now;
+            if let Some(gone) = kept.take_if(|kept| kept.removed.is_some_and(is_over)) {
+                tracing::info!(
+                    pipeline = gone.about.name,
+                    "its state is dropped, as it was removed long ago"
+                );
+            }
+            if let Some(kept) = kept {
+                kept.remains.retain(|(since, _)| !is_over(*since));
+            }
+        }
+    }
+
+    /// See [`Ledger::prepare`](super::Ledger::prepare).
+    pub(super) fn prepare(&self, deltas: Vec<Delta>, now: Duration) -> Prepared {
+        let mut prepared = Prepared {
+            posting: Posting { created: self.posted, now },
+            pipelines: self.pipelines.iter().map(|_| PreparedPipeline::default()).collect(),
+            positions: Vec::new(),
+        };
+        let mut seen = HashSet::new();
+        for delta in deltas {
+            // Of a lane only the last position counts, and a lane is on one worker.
+            let last = delta.positions.into_iter().rev().filter(|(lane, _)| seen.insert(lane.id));
+            prepared.positions.extend(last);
+            for changes in delta.pipelines {
+                let Some(kept) = self.pipelines.get(changes.pipeline).and_then(Option::as_ref) else {
+                    continue;
+                };
+                let pipeline = &mut prepared.pipelines[changes.pipeline];
+                pipeline.flow.merge(&changes.flow);
+                pipeline.changes.resize_with(kept.accounts.len(), Vec::new);
+                for ((account, mut changes), into) in
+                    kept.accounts.iter().zip(changes.metrics).zip(&mut pipeline.changes)
+                {
+                    account.resolve(&mut changes);
+                    into.push(changes);
+                }
+            }
+        }
+        for (pipeline, kept) in prepared.pipelines.iter_mut().zip(&self.pipelines) {
+            let Some(kept) = kept else { continue };
+            pipeline.order = kept.order.load(Ordering::Relaxed);
+            // After all changes were resolved, which may give a forgotten series a new number.
+            pipeline.new = kept.accounts.iter().map(|account| account.directory().take_new()).collect();
+        }
+        prepared
+    }
+
+    /// See [`Ledger::apply`](super::Ledger::apply).
+    pub(super) fn apply(&mut self, prepared: Prepared) {
+        let Prepared { posting, pipelines, positions } = prepared;
+        for (kept, changes) in self.pipelines.iter_mut().zip(pipelines) {
+            let Some(kept) = kept else { continue };
+            kept.flow.merge(&changes.flow);
+            let mut workers = changes.changes.into_iter();
+            for (account, new) in kept.accounts.iter_mut().zip(changes.new) {
+                workers
+                    .next()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .for_each(|changes| account.post(changes, posting));
+                account.settle(&new, posting.now);
+            }
+        }
+        self.posted = self.posted.max(posting.now.as_secs_f64());
+        for (lane, position) in positions {
+            if let Some(Some(kept)) = self.pipelines.get(lane.pipeline) {
+                kept.positions.set(&lane.key, position);
+            }
+        }
+    }
+}
+
+impl Kept {
+    /// It is not configured any more from now on.
+    fn retire(&mut self, now: Duration) {
+        if self.removed.is_none() {
+            tracing::info!(pipeline = self.about.name, "was removed; its state is kept for 7 days");
+        }
+        self.removed = self.removed.or(Some(now));
+        let accounts = std::mem::take(&mut self.accounts);
+        self.remains.extend(accounts.into_iter().map(|account| (now, account)));
+    }
+
+    /// Goes on as this pipeline.
+    fn adopt(&mut self, pipeline: Pipeline, (posted, now): (UnixSeconds, Duration)) {
+        let Pipeline { about, order, metrics } = pipeline;
+        let names =
+            |accounts: &[Account]| accounts.iter().map(|account| account.family().name.clone()).collect();
+        let before: Vec<String> = names(&self.accounts);
+        self.removed = None;
+        self.order = order;
+        let mut known = self.take_accounts();
+        for metric in metrics {
+            let same =
+                known.iter().position(|(_, account)| account.is(&metric.family.name, &metric.declared));
+            let account = match same {
+                Some(at) => {
+                    let mut account = known.swap_remove(at).1;
+                    account.go_on(metric, now);
+                    account
+                }
+                None => begin(metric, &mut known, (posted, now)),
+            };
+            self.accounts.push(account);
+        }
+        self.remains = known.into_iter().map(|(since, account)| (since.unwrap_or(now), account)).collect();
+        let now: Vec<String> = names(&self.accounts);
+        self.rename_parts(about, &before, &now);
+    }
+}
+
+/// A metric begins. If one of its name was declared otherwise, that is over.
+fn begin(
+    metric: Metric,
+    known: &mut Vec<(Option<Duration>, Account)>,
+    (posted, now): (UnixSeconds, Duration),
+) -> Account {
+    let before = known.len();
+    known.retain(|(_, account)| account.family().name != metric.family.name);
+    let is_changed = known.len() < before;
+    if is_changed {
+        tracing::warn!(metric = metric.family.name, "its definition was changed: it starts anew");
+    }
+    let mut account = Account::new(metric, now);
+    account.open(if is_changed { now.as_secs_f64() } else { posted });
+    account
+}
