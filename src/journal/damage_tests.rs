@@ -284,6 +284,20 @@ fn a_write_that_failed_is_cut_off_and_goes_to_another_file() {
 }
 
 #[test]
+fn trying_again_on_a_full_disk_leaves_no_files() {
+    let disk = Faulty::holding(&written(&[WHOLE, DELTA]));
+    let mut journal = open(&disk);
+    let before = disk.contents();
+    for _ in 0..5 {
+        disk.plan(Fault::NoSpace(60));
+        assert!(journal.commit(&record(2), BEGINS).is_err());
+        assert_eq!(disk.contents(), before);
+    }
+    journal.commit(&record(2), BEGINS).unwrap();
+    check(&disk.contents(), 0..3);
+}
+
+#[test]
 fn after_a_failed_sync_nothing_is_written_to_that_file() {
     let disk = Faulty::new(1);
     let mut journal = open(&disk);
