@@ -5,9 +5,11 @@ mod demo;
 mod generate;
 mod kinds;
 mod page;
+mod reload;
 mod replay;
 mod run;
 mod running;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

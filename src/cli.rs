@@ -60,6 +60,9 @@ pub struct Run {
     /// Where the ledger is kept.
     #[command(flatten)]
     pub state: StateFlags,
+    /// Loads the pipeline files again when they change. SIGHUP and `POST /-/reload` do that too.
+    #[arg(long = "config.watch")]
+    pub watch: bool,
 }
 
 /// Where the ledger is kept.

@@ -1,5 +1,6 @@
 //! `run`: pipelines run and their metrics are served until a signal comes; then everything is drained.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +9,19 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::reload::Reloader;
 use super::running::{self, Running};
+use super::watch::Watch;
 use crate::base::clock::Clock;
 use crate::cli::{EngineFlags, Run, Web};
 use crate::engine::Options;
-use crate::serve;
+use crate::serve::{self, Exposition};
 
 /// How many bytes may wait for each worker: enough that it always has work, few enough to stay in the cache.
 const QUEUE_BYTES: usize = 4 << 20;
+
+/// The time between two looks at files that are watched.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// How long sources get to finish what they are reading.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -31,21 +37,28 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     abort_on_panic();
     let clock = Clock::system();
     let kept = running::keeper(options.state.directory.as_deref(), &clock)?;
-    let running = Running::start(plan, &layout(&options.engine), clock, kept);
+    let running = Running::start(plan, &layout(&options.engine), clock.clone(), kept);
     let address = listener.local_addr().context("the address listened on is not known")?;
     tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
+    let reloader = Arc::new(Reloader::new(options.paths.clone(), running, clock));
     let ended = runtime.block_on(async {
         let mut signals = Signals::new()?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let options = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
-        let server = tokio::spawn(serve::serve(listener, options, running.page(), stopped));
+        let web = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
+        let shown: Arc<dyn Exposition> = Arc::clone(&reloader) as Arc<dyn Exposition>;
+        let server = tokio::spawn(serve::serve(listener, web, shown, stopped));
+        let told = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        let reloading = tokio::spawn(reload_when_told(
+            told,
+            Arc::clone(&reloader),
+            options.watch.then(|| options.paths.clone()),
+        ));
         signals.next().await;
+        reloading.abort();
         tracing::info!("stopping: sources finish, everything is posted");
-        let page = Arc::clone(&running.page);
         let end = async {
-            let is_posted = tokio::task::spawn_blocking(move || running.stop(GRACE)).await?;
-            page.log_totals();
+            let is_posted = tokio::task::spawn_blocking(move || stop_running(&reloader)).await?;
             drop(stop);
             server.await??;
             anyhow::Ok(if is_posted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -57,11 +70,46 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     });
     match &ended {
         Ok(code) if *code == ExitCode::SUCCESS => tracing::info!("stopped"),
-        _ => tracing::error!("ended at once; what was read but not posted is not counted"),
+        _ => tracing::error!(
+            "ended before everything was posted; what was not is read again, if the state is kept"
+        ),
     }
     // What still runs after a second signal is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// Stops what runs; says whether everything was posted.
+fn stop_running(reloader: &Reloader) -> bool {
+    let Some(running) = reloader.take() else { return true };
+    let page = Arc::clone(&running.page);
+    let is_posted = running.stop(GRACE);
+    page.log_totals();
+    is_posted
+}
+
+/// Loads the configuration again at each SIGHUP, and when these files change.
+async fn reload_when_told(
+    mut told: Signal,
+    reloader: Arc<Reloader>,
+    watched: Option<Vec<PathBuf>>,
+) -> anyhow::Result<()> {
+    let mut watch = watched.map(Watch::new);
+    let mut pause = tokio::time::interval(WATCH);
+    loop {
+        let asked_by = tokio::select! {
+            _ = told.recv() => "SIGHUP",
+            _ = pause.tick(), if watch.is_some() => "a change of the files",
+        };
+        let reloader = Arc::clone(&reloader);
+        let looked = tokio::task::spawn_blocking(move || {
+            let is_told = asked_by == "SIGHUP" || watch.as_mut().is_some_and(Watch::look);
+            // What it says is in the log as well.
+            is_told.then(|| reloader.load(asked_by));
+            watch
+        });
+        watch = looked.await?;
+    }
 }
 
 /// How the engine is laid out by these flags.

@@ -1,5 +1,6 @@
 //! Pipelines that run: their sources and the engine; and how they go on with another configuration.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -103,7 +104,7 @@ impl Running {
     ///
     /// # Errors
     /// Why it was not possible. Then everything goes on as before.
-    pub(super) fn change(&mut self, mut plan: Plan) -> Result<(), String> {
+    pub(super) fn change(&mut self, mut plan: Plan) -> Result<Changed, String> {
         plan.join(&self.surroundings.ledger);
         let stays = |number: usize| {
             let (old, new) = (find(&self.plan, number)?, find(&plan, number)?);
@@ -115,20 +116,18 @@ impl Running {
             .map(|reader| reader.pipeline)
             .filter(|number| stays(*number).is_none())
             .collect();
-        let swapped = self.end(&ending).and_then(|()| self.swap(&plan));
-        let old = match swapped {
-            Ok(()) => std::mem::replace(&mut self.plan, plan),
+        let changed = Changed::between(&self.plan, &plan);
+        if let Err(why) = self.end(&ending).and_then(|()| self.swap(&plan)) {
             // What was ended for nothing is begun again.
-            Err(why) => {
-                self.begin_those_without_reader();
-                return Err(why);
-            }
-        };
+            self.begin_those_without_reader();
+            return Err(why);
+        }
+        let old = std::mem::replace(&mut self.plan, plan);
         for gone in old.pipelines.iter().filter(|old| find(&self.plan, old.number).is_none()) {
             self.surroundings.telemetry.sources.end(gone.number);
         }
         self.begin_those_without_reader();
-        Ok(())
+        Ok(changed)
     }
 
     fn begin_those_without_reader(&mut self) {
@@ -196,6 +195,33 @@ impl Running {
                 false
             }
         }
+    }
+}
+
+/// What another plan changes: how many pipelines there are of each sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    same: usize,
+    changed: usize,
+    new: usize,
+    removed: usize,
+}
+
+impl Changed {
+    fn between(old: &Plan, new: &Plan) -> Changed {
+        let before = |plan: &PipelinePlan| find(old, plan.number);
+        let known = new.pipelines.iter().filter(|plan| before(plan).is_some()).count();
+        let is_same = |plan: &&PipelinePlan| before(plan).is_some_and(|old| old.written == plan.written);
+        let same = new.pipelines.iter().filter(is_same).count();
+        let gone = old.pipelines.iter().filter(|plan| find(new, plan.number).is_none()).count();
+        Changed { same, changed: known - same, new: new.pipelines.len() - known, removed: gone }
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Changed { same, changed, new, removed } = self;
+        write!(out, "{changed} pipelines changed, {new} new, {removed} removed, {same} as before")
     }
 }
 

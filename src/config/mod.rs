@@ -15,6 +15,8 @@ pub use metric::KEYS as METRIC_KEYS;
 pub use pipeline::KEYS as PIPELINE_KEYS;
 pub use plan::{MetricPlan, PipelinePlan, Plan, StagePlan};
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::raw::fault::Faults;
 use crate::raw::{self, Environment};
 
@@ -39,6 +41,23 @@ pub fn load(paths: &[PathBuf], environment: Environment<'_>) -> Result<Plan, Fau
         }
     }
     finish(pipelines, faults)
+}
+
+/// A hash of the files that would be loaded, by their names and what is in them; of those that cannot be read, by that.
+pub fn digest(paths: &[PathBuf]) -> u128 {
+    let mut hasher = Xxh3::new();
+    for path in files(paths, &mut Faults::new()) {
+        hasher.update(path.as_os_str().as_encoded_bytes());
+        match fs::read(&path) {
+            Ok(text) => {
+                hasher.update(&[0]);
+                hasher.update(&text.len().to_le_bytes());
+                hasher.update(&text);
+            }
+            Err(_) => hasher.update(&[1]),
+        }
+    }
+    hasher.digest128()
 }
 
 /// The same for pipelines that are already in memory, as pairs of a file name and its text.

@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -39,6 +39,22 @@ pub trait Exposition: Send + Sync + 'static {
 
     /// What runs, for the landing page. May block, as [`expose`](Exposition::expose) may.
     fn pipelines(&self) -> Vec<PipelineSummary>;
+
+    /// Loads the configuration again. May take a minute.
+    fn reload(&self) -> Reload {
+        Reload::Impossible("There is no configuration here that could be loaded again.\n".to_owned())
+    }
+}
+
+/// What became of a configuration that was to be loaded again. Whatever it is, it is said in lines for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It runs.
+    Done(String),
+    /// It is faulty, and the one before it runs on; every fault.
+    Faulty(String),
+    /// It could not be changed now.
+    Impossible(String),
 }
 
 /// What somebody wants to see.
@@ -169,6 +185,7 @@ fn router(options: Options, exposition: Arc<dyn Exposition>) -> Router {
         .route(&path, get(scrape::metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
         .route(page::STYLE_PATH, get(page::style));
     if path != "/" {
         router = router.route("/", get(page::landing));
@@ -215,13 +232,28 @@ async fn ready(State(server): State<Arc<Server>>) -> Response {
     plain(status, text)
 }
 
+/// Loads the configuration again; the answer is that of the Prometheus server where it has one.
+async fn reload(State(server): State<Arc<Server>>) -> Response {
+    let reloaded = tokio::task::spawn_blocking(move || server.exposition.reload()).await;
+    match reloaded {
+        Ok(Reload::Done(text)) => plain(StatusCode::OK, text),
+        Ok(Reload::Faulty(text)) => plain(StatusCode::INTERNAL_SERVER_ERROR, text),
+        Ok(Reload::Impossible(text)) => plain(StatusCode::SERVICE_UNAVAILABLE, text),
+        Err(error) => {
+            tracing::error!(%error, "a reload failed");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "The reload failed; the log says why.\n")
+        }
+    }
+}
+
 async fn not_found(State(server): State<Arc<Server>>) -> Response {
     let path = &server.telemetry_path;
     plain(StatusCode::NOT_FOUND, format!("There is nothing here; try {path}, /-/healthy or /-/ready.\n"))
 }
 
-async fn method_not_allowed() -> Response {
-    plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.\n")
+async fn method_not_allowed(uri: Uri) -> Response {
+    let allowed = if uri.path() == "/-/reload" { "POST and PUT" } else { "GET and HEAD" };
+    plain(StatusCode::METHOD_NOT_ALLOWED, format!("Only {allowed} are answered here.\n"))
 }
 
 /// A response for people: text that no browser takes for anything else.

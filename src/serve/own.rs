@@ -140,7 +140,7 @@ impl Own<'_> {
             "Whether the configuration was last loaded without a fault.",
             &[],
         );
-        page.show(&[], f64::from(u8::from(loaded.refused.is_none())));
+        page.show(&[], f64::from(u8::from(!loaded.refused)));
         page.gauge(
             "streamgauge_config_last_reload_success_timestamp_seconds",
             "When the configuration that runs was loaded.",

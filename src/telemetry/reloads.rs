@@ -10,8 +10,8 @@ pub struct Reloads(Mutex<Loaded>);
 /// The last times that the configuration was loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// Why the last one was refused, if it was.
-    pub refused: Option<String>,
+    /// Whether the last one was refused.
+    pub refused: bool,
     /// When the one that runs was loaded, since the Unix epoch.
     pub at: Duration,
 }
@@ -19,12 +19,12 @@ pub struct Loaded {
 impl Reloads {
     /// A configuration was loaded, and runs.
     pub fn succeeded(&self, now: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Loaded { refused: None, at: now };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Loaded { refused: false, at: now };
     }
 
     /// A configuration was refused; the one before it runs on.
-    pub fn refused(&self, why: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).refused = Some(why);
+    pub fn refused(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
     }
 
     /// How it went.

@@ -24,6 +24,7 @@ mod program;
 mod prometheus;
 mod record_path;
 mod reference;
+mod reload;
 mod replayed;
 mod rotation;
 mod sample;

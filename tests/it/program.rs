@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use streamgauge::base::shutdown::Shutdown;
 use streamgauge::model::refused::Refused;
 use streamgauge::source;
@@ -66,10 +67,9 @@ impl Running {
         assert_eq!(self.sample(name), value, "{name}");
     }
 
-    /// Sends SIGTERM.
-    fn signal(&self) {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    /// Sends a signal.
+    pub fn send(&self, signal: Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits until a line of the log contains `text`.
@@ -84,7 +84,7 @@ impl Running {
 
     /// Sends SIGTERM and waits for the end: the exit status and what was logged.
     pub fn terminate(mut self) -> (ExitStatus, String) {
-        self.signal();
+        self.send(Signal::TERM);
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap(), log)
@@ -101,8 +101,13 @@ impl Drop for Running {
 
 /// The answer of `address` to a GET: status line with headers, and body.
 pub fn get(address: &str, path: &str, headers: &str) -> io::Result<(String, String)> {
+    request(address, "GET", path, headers)
+}
+
+/// The answer of `address` to a request without a body: status line with headers, and body.
+pub fn request(address: &str, method: &str, path: &str, headers: &str) -> io::Result<(String, String)> {
     let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n")?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8(answer).unwrap();
@@ -174,7 +179,7 @@ fn a_second_signal_ends_the_program_at_once() {
     let mut slow = TcpStream::connect(&running.address).unwrap();
     slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
     slow.read_exact(&mut [0; 1]).unwrap();
-    running.signal();
+    running.send(rustix::process::Signal::TERM);
     running.wait_for_log("stopping");
     let (status, log) = running.terminate();
     assert_eq!(status.code(), Some(1), "{log}");
