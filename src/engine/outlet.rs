@@ -66,6 +66,10 @@ impl Outlet for LaneOutlet {
         self.positions.get(key)
     }
 
+    fn positions(&self) -> Vec<(String, Position)> {
+        self.surroundings.ledger.positions(self.pipeline)
+    }
+
     fn buffer(&mut self) -> Vec<u8> {
         self.queues
             .iter()

@@ -125,6 +125,12 @@ pub trait Outlet {
     /// The position that the ledger holds for the lane with this key, from an earlier run or an earlier lane.
     fn position(&self, key: &str) -> Option<Position>;
 
+    /// All positions that the ledger holds for the pipeline, with the keys of their lanes. They are for a source that
+    /// looks for streams which are not where their keys say, so nobody else has to know them.
+    fn positions(&self) -> Vec<(String, Position)> {
+        Vec::new()
+    }
+
     /// An empty buffer of the usual size, a used one where there is one.
     fn buffer(&mut self) -> Vec<u8>;
 
