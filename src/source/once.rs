@@ -14,7 +14,7 @@ use super::block::{Cut, Look, Skip};
 use super::framing::Framing;
 use super::unpack;
 use super::{Closed, Context, Outlet, Source, SourceError};
-use crate::model::batch::{Batch, Lane, Position, Witness};
+use crate::model::batch::{Batch, Lane, Position};
 
 /// Something that can be read to its end.
 pub trait Input: Send {
@@ -96,7 +96,7 @@ impl Source for Once {
     fn run(self: Box<Self>, outlet: &mut dyn Outlet, context: &Context) -> Result<(), SourceError> {
         let lane = outlet.open(self.name.clone(), self.name.clone(), self.fields);
         let block_bytes = self.framing.limits.block_bytes;
-        let mut records = Records { lane, framing: self.framing, offset: 0, skipping: None, overlong: 0 };
+        let mut records = Records::new(lane, self.framing, Position::default());
         let (mut input, mut block) = (self.input, outlet.buffer());
         let mut added_at = context.clock.monotonic();
         while !context.shutdown.is_raised() {
@@ -127,12 +127,15 @@ impl Source for Once {
     }
 }
 
-/// The records of a stream that cannot be read twice.
-struct Records {
+/// The records of a stream that is read from one end to the other.
+#[derive(Debug)]
+pub struct Records {
     lane: Arc<Lane>,
     framing: Framing,
     /// The bytes dealt with.
     offset: u64,
+    /// The end of the last record that was dealt with, and by what the stream is known again.
+    position: Position,
     /// Inside a record that is too long, looking for its end: whether inside a line of it.
     skipping: Option<bool>,
     /// The records that were too long and not reported yet.
@@ -140,9 +143,32 @@ struct Records {
 }
 
 impl Records {
+    /// The records of the stream behind `position`, which is the end of one.
+    pub fn new(lane: Arc<Lane>, framing: Framing, position: Position) -> Records {
+        Records { lane, framing, offset: position.offset, position, skipping: None, overlong: 0 }
+    }
+
+    /// How many bytes were dealt with: the next block starts there.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The position to go on from.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The lane that they are put into.
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
     /// Hands on the whole records of `block`, whose first `seen` bytes hold the end of none, and returns the next
     /// block, which starts with what is left.
-    fn pass(
+    ///
+    /// # Errors
+    /// The engine takes no more batches.
+    pub fn pass(
         &mut self,
         mut block: Vec<u8>,
         mut seen: usize,
@@ -224,7 +250,10 @@ impl Records {
     }
 
     /// Hands on what is left, which nothing ended, and says that the lane is over.
-    fn finish(&mut self, mut rest: Vec<u8>, outlet: &mut dyn Outlet) -> Result<(), Closed> {
+    ///
+    /// # Errors
+    /// The engine takes no more batches.
+    pub fn finish(&mut self, mut rest: Vec<u8>, outlet: &mut dyn Outlet) -> Result<(), Closed> {
         let cut = match self.skipping {
             Some(inside) => self.framing.cut_rest_of_overlong(&mut rest, inside),
             None => self.framing.cut_rest(&mut rest),
@@ -247,7 +276,11 @@ impl Records {
     fn send(&mut self, bytes: Vec<u8>, cut: Cut, last: bool, outlet: &mut dyn Outlet) -> Result<(), Closed> {
         let overlong = cut.overlong + std::mem::take(&mut self.overlong);
         let refused = Cut { overlong, ..Cut::default() }.refused();
-        let end = Position { offset: self.offset, witness: Witness::default() };
+        // In the midst of a record that is too long nothing can go on.
+        if last || self.skipping.is_none() {
+            self.position.offset = self.offset;
+        }
+        let end = self.position;
         outlet.send(Batch { lane: Arc::clone(&self.lane), bytes, ends: cut.ends, end, refused, last })
     }
 }

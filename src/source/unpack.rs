@@ -99,18 +99,18 @@ fn skip_zeros(rest: &mut impl BufRead) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::io::Write;
 
     use super::*;
 
-    fn gzip(text: &[u8]) -> Vec<u8> {
+    pub fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap()
     }
 
-    fn zstandard(text: &[u8]) -> Vec<u8> {
+    pub fn zstandard(text: &[u8]) -> Vec<u8> {
         zstd::stream::encode_all(text, 1).unwrap()
     }
 

@@ -39,6 +39,13 @@ pub struct Track {
 }
 
 impl Track {
+    /// What an earlier run knew of a content that was read up to `position`.
+    pub fn recalled(lane: Arc<Lane>, base: PathBuf, position: Position) -> Track {
+        let (head, offset, witnessed) =
+            (Head::remembered(position.witness), position.offset, position.witness.len);
+        Track { lane, base, head, offset, trail: Vec::new(), size: offset, witnessed }
+    }
+
     /// The position to resume from.
     pub fn position(&self) -> Position {
         Position { offset: self.offset, witness: self.head.witness() }

@@ -33,7 +33,8 @@ impl FileId {
 pub struct Stamp {
     /// Its bytes.
     pub size: u64,
-    modified: (i64, i64),
+    /// When it was last written: seconds since the Unix epoch, and nanoseconds.
+    pub modified: (i64, i64),
     born: Option<SystemTime>,
 }
 
@@ -60,9 +61,13 @@ pub struct Head {
 impl Head {
     /// The head of `file` as it is now.
     pub fn read(file: &File) -> io::Result<Head> {
-        let bytes = read_at(file, 0, HEAD_BYTES)?;
+        Ok(Head::of(read_at(file, 0, HEAD_BYTES)?))
+    }
+
+    /// The head of a content that starts with `bytes`, at most [`HEAD_BYTES`].
+    pub fn of(bytes: Vec<u8>) -> Head {
         let witness = witness(&bytes);
-        Ok(Head { bytes, witness })
+        Head { bytes, witness }
     }
 
     /// A head of which nothing is left but its fingerprint.

@@ -34,18 +34,38 @@ pub struct Lanes {
 pub struct Recalled {
     /// The key and position of the content that the file holds now.
     pub current: Option<(String, Position)>,
-    /// Those of contents that it held before.
-    pub former: Vec<(String, Position)>,
+    /// Whether something is known of contents that it held before.
+    pub former: bool,
 }
 
 impl Lanes {
     /// Opens a lane for a content that was never read before.
     pub fn open(&mut self, id: FileId, base: &Path, outlet: &mut dyn Outlet) -> Arc<Lane> {
-        let key = (0..u32::MAX)
+        let key = self.fresh(id, outlet);
+        self.reopen(key, base, outlet)
+    }
+
+    /// A key for a content that was never read before.
+    pub fn fresh(&self, id: FileId, outlet: &dyn Outlet) -> String {
+        (0..u32::MAX)
             .map(|generation| key(id, generation))
             .find(|key| !self.taken.contains(key) && outlet.position(key).is_none())
-            .expect("fewer than 2^32 contents of a file are unfinished");
-        self.reopen(key, base, outlet)
+            .expect("fewer than 2^32 contents of a file are unfinished")
+    }
+
+    /// Keeps a key for a lane that may be opened later.
+    pub fn take(&mut self, key: &str) {
+        self.taken.insert(key.to_owned());
+    }
+
+    /// Gives back the key of a lane that was not opened.
+    pub fn give_back(&mut self, key: &str) {
+        self.taken.remove(key);
+    }
+
+    /// Whether a content is, or was, read under the key.
+    pub fn is_taken(&self, key: &str) -> bool {
+        self.taken.contains(key)
     }
 
     /// Opens the lane of a content that was read before.
@@ -64,7 +84,7 @@ impl Lanes {
             }
             let Some(position) = outlet.position(&key) else { continue };
             if position.offset > size || !Head::fits(head, position.witness) {
-                recalled.former.push((key, position));
+                recalled.former = true;
             } else if recalled.current.as_ref().is_none_or(|(_, best)| reach(best) < reach(&position)) {
                 recalled.current = Some((key, position));
             }
@@ -84,9 +104,14 @@ impl Lanes {
         let refused = cut.refused();
         let (ends, end) = (cut.ends, track.position());
         outlet.send(Batch { lane, bytes, ends, end, refused, last: true })?;
-        outlet.lag(&track.lane, None);
-        self.ended.push_back((now, track.lane.key.clone()));
+        self.ended(&track.lane, outlet, now);
         Ok(())
+    }
+
+    /// Gives the key of a lane, whose last bytes were handed on, free after a while.
+    pub fn ended(&mut self, lane: &Lane, outlet: &mut dyn Outlet, now: Duration) {
+        outlet.lag(lane, None);
+        self.ended.push_back((now, lane.key.clone()));
     }
 
     /// Frees the keys of lanes that ended long enough ago.
@@ -97,6 +122,12 @@ impl Lanes {
             self.taken.remove(&key);
         }
     }
+}
+
+/// Whether a key is one of a file's content.
+pub fn is_key(key: &str) -> bool {
+    let mut numbers = key.split(':').map(str::parse::<u64>);
+    (0..3).all(|_| matches!(numbers.next(), Some(Ok(_)))) && numbers.next().is_none()
 }
 
 fn key(id: FileId, generation: u32) -> String {

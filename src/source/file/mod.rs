@@ -10,7 +10,8 @@
 //!
 //! [`paths`] finds the files, [`head`] tells one content from another, [`content`] reads one of them,
 //! [`tailer`] decides which contents there are, [`lanes`] and [`passed`] keep its books, [`wake`] says when
-//! there is something to read.
+//! there is something to read. After a restart [`missing`] finds what is not where it was, and [`packed`] reads it where
+//! it was compressed.
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::raw::node::Node;
 pub mod content;
 pub mod head;
 pub mod lanes;
+pub mod missing;
+pub mod packed;
 pub mod passed;
 pub mod paths;
 pub mod stranger;
@@ -35,6 +38,8 @@ pub mod wake;
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod restart_tests;
 #[cfg(test)]
 mod tests;
 

@@ -34,6 +34,36 @@ enum Step {
     Look,
     Read(usize),
     Restart,
+    /// The program stops, so much happens, and it starts again.
+    Down([Away; 4]),
+}
+
+/// What happens while the program is not running.
+#[derive(Clone, Copy, Debug)]
+enum Away {
+    Nothing,
+    Lines(usize),
+    Rename,
+    CopyTruncate,
+    /// The log, or a rotated file, is compressed.
+    CompressLog,
+    CompressRotated,
+    Shift,
+    /// The program is started and stopped again soon.
+    Start(usize),
+}
+
+fn away() -> impl Strategy<Value = Away> {
+    prop_oneof![
+        1 => Just(Away::Nothing),
+        4 => (1_usize..40).prop_map(Away::Lines),
+        2 => Just(Away::Rename),
+        2 => Just(Away::CopyTruncate),
+        2 => Just(Away::CompressLog),
+        2 => Just(Away::CompressRotated),
+        1 => Just(Away::Shift),
+        2 => (0_usize..9).prop_map(Away::Start),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -51,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Look),
         4 => (1_usize..4).prop_map(Step::Read),
         1 => Just(Step::Restart),
+        2 => [away(), away(), away(), away()].prop_map(Step::Down),
     ]
 }
 
@@ -256,6 +287,54 @@ impl Model {
         self.world.scan();
     }
 
+    fn down(&mut self, steps: [Away; 4]) {
+        // A file of which nothing was read is not known again.
+        if self.log_size() == 0 {
+            self.lines(1);
+        }
+        self.restart();
+        self.world.restart();
+        steps.into_iter().for_each(|step| self.away(step));
+        self.lines(1);
+        self.world.scan();
+    }
+
+    fn away(&mut self, step: Away) {
+        match step {
+            Away::Nothing => {}
+            Away::Lines(count) => self.lines(count),
+            Away::Rename => self.rename(),
+            Away::CopyTruncate => (0..3).for_each(|_| self.copy()),
+            Away::CompressLog if self.log_size() > 0 => {
+                self.rename();
+                let name = self.rotated.pop().expect("the log was just renamed");
+                self.compress(&name);
+            }
+            Away::CompressRotated if !self.rotated.is_empty() => {
+                self.finish_copy();
+                let name = self.rotated.remove(self.numbers % self.rotated.len());
+                self.compress(&name);
+            }
+            Away::Shift => self.shift(),
+            Away::Start(reads) => {
+                self.lines(1);
+                self.world.scan();
+                (0..reads).for_each(|_| _ = self.world.read_some());
+                self.world.restart();
+            }
+            Away::CompressLog | Away::CompressRotated => {}
+        }
+    }
+
+    /// Compresses a rotated file to which nothing is written any more.
+    fn compress(&mut self, name: &str) {
+        if let Some((_, half)) = self.late.take_if(|(late, _)| late == name) {
+            self.expected.extend(half);
+        }
+        let extension = if self.number().is_multiple_of(2) { "gz" } else { "zst" };
+        self.world.compress(name, &format!("{name}.{extension}"));
+    }
+
     fn apply(&mut self, step: Step) {
         match step {
             Step::Lines(count) => self.lines(count),
@@ -276,6 +355,7 @@ impl Model {
             Step::Look => self.world.look(),
             Step::Read(times) => (0..times).for_each(|_| _ = self.world.read_some()),
             Step::Restart => self.restart(),
+            Step::Down(steps) => self.down(steps),
         }
     }
 }

@@ -21,6 +21,9 @@ pub const UNREADABLE: &str = "file_unreadable";
 const COMPRESSED: [&[u8]; 13] =
     [b"gz", b"bz2", b"xz", b"zst", b"lz4", b"lzma", b"lzo", b"sz", b"br", b"Z", b"zip", b"7z", b"tgz"];
 
+/// The ends of the names of compressed files that can be read.
+const UNPACKED: [&[u8]; 2] = [b".gz", b".zst"];
+
 /// A file that a pattern names, or that may have been one.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -42,6 +45,8 @@ pub struct Found {
 pub struct Listing {
     /// Regular files, one for each inode, included ones before siblings.
     pub found: Vec<Found>,
+    /// Siblings that are compressed so that they can be read, one for each inode.
+    pub packed: Vec<Found>,
     /// Paths that could not be looked at or are no regular files, with the reason.
     pub faults: Vec<(PathBuf, &'static str)>,
     /// The directories that were looked into, or would have been if they were there.
@@ -104,6 +109,8 @@ impl Patterns {
         listing.found.sort_by(|a, b| b.included.cmp(&a.included).then_with(|| a.path.cmp(&b.path)));
         let mut seen = HashSet::new();
         listing.found.retain(|found| seen.insert(found.id));
+        listing.packed.sort_by(|a, b| a.path.cmp(&b.path));
+        listing.packed.retain(|packed| seen.insert(packed.id));
         listing
     }
 
@@ -114,6 +121,9 @@ impl Patterns {
             let mut bases = self.bases(directory, &entry.file_name());
             if included {
                 bases.insert(0, path.clone());
+            }
+            if !included {
+                listing.packed.extend(self.packed(directory, &entry));
             }
             if bases.is_empty() || self.is_excluded(&path) {
                 continue;
@@ -132,6 +142,26 @@ impl Patterns {
                 Ok(_) | Err(_) => {}
             }
         }
+    }
+
+    /// The compressed sibling that `entry` is. Patterns that exclude the likes of `*.gz` mean that such files are no
+    /// logs, so it is excluded only if it would be without its extension.
+    fn packed(&self, directory: &Path, entry: &fs::DirEntry) -> Option<Found> {
+        let name = entry.file_name();
+        let plain = UNPACKED.iter().find_map(|extension| name.as_bytes().strip_suffix(*extension))?;
+        let plain = OsStr::from_bytes(plain);
+        let was = directory.join(plain);
+        if self.is_excluded(&was) {
+            return None;
+        }
+        let mut bases = self.bases(directory, plain);
+        if self.is_included(&was) {
+            bases.insert(0, was);
+        }
+        let path = directory.join(name);
+        let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.is_file() && !bases.is_empty())?;
+        let (id, stamp) = (FileId::of(&metadata), Stamp::of(&metadata));
+        Some(Found { path, id, stamp, included: false, bases })
     }
 
     fn is_included(&self, path: &Path) -> bool {

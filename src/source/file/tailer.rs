@@ -1,5 +1,7 @@
 //! Follows the contents of files through rotation: one step looks at the directories, another reads.
 
+mod restart;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -7,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::restart::Past;
 use super::content::{Condition, Content, Outcome, Track};
 use super::head::{FileId, Head};
-use super::lanes::{Lanes, Recalled};
+use super::lanes::Lanes;
+use super::packed::Packed;
 use super::passed::{Faults, Passed, Reason};
 use super::paths::{self, Found, Listing, Patterns};
 use super::stranger::Stranger;
@@ -37,8 +41,10 @@ pub struct Tailer {
     lanes: Lanes,
     passed: Passed,
     faults: Faults,
-    /// Included paths of which an earlier run has read something: what is new there is no old content.
-    known: HashSet<PathBuf>,
+    /// What earlier runs have read.
+    past: Past,
+    /// Contents that go on in compressed files.
+    packed: Vec<Packed>,
     scanned: bool,
     /// The directories that were looked into.
     directories: BTreeSet<PathBuf>,
@@ -68,7 +74,8 @@ impl Tailer {
             lanes: Lanes::default(),
             passed: Passed::default(),
             faults: Faults::default(),
-            known: HashSet::new(),
+            past: Past::default(),
+            packed: Vec::new(),
             scanned: false,
             directories: BTreeSet::new(),
             turn: 0,
@@ -81,11 +88,17 @@ impl Tailer {
     pub fn scan(&mut self, outlet: &mut dyn Outlet, now: Duration) -> Result<(), Closed> {
         let listing = self.list(outlet, now);
         self.check_contents(&listing.found, outlet, now)?;
+        self.check_packed(outlet, now)?;
         self.ids = self.contents.iter().map(|content| content.id).collect();
+        self.ids.extend(self.packed.iter().map(|packed| packed.id));
         self.resume_known(&listing.found, outlet, now);
         self.adopt_copies(&listing.found, outlet, now)?;
+        self.seek_missing(&listing, outlet, now)?;
         for found in &listing.found {
             self.meet(found, outlet, now)?;
+        }
+        if !self.scanned {
+            self.begin_packed(&listing, outlet, now)?;
         }
         for content in &mut self.contents {
             let behind = content.track.size.saturating_sub(content.track.offset);
@@ -109,6 +122,7 @@ impl Tailer {
         self.resume_known(&listing.found, outlet, now);
         // While the copy of a truncated content is looked for, a new file may be that.
         if self.orphans.is_empty() {
+            self.seek_missing(&listing, outlet, now)?;
             for found in &listing.found {
                 self.meet(found, outlet, now)?;
             }
@@ -146,9 +160,15 @@ impl Tailer {
 
     /// Reads one block of the next file that has something to read; false if none has.
     pub fn read_some(&mut self, outlet: &mut dyn Outlet, now: Duration) -> Result<bool, Closed> {
-        for _ in 0..self.contents.len() {
-            self.turn = (self.turn + 1) % self.contents.len();
-            let content = &mut self.contents[self.turn];
+        let all = self.contents.len() + usize::from(!self.packed.is_empty());
+        for _ in 0..all {
+            self.turn = (self.turn + 1) % all;
+            let Some(content) = self.contents.get_mut(self.turn) else {
+                if self.read_packed(outlet, now)? {
+                    return Ok(true);
+                }
+                continue;
+            };
             if !content.is_readable(now) {
                 continue;
             }
@@ -266,34 +286,6 @@ impl Tailer {
         Ok(None)
     }
 
-    /// Goes on with the files that the ledger knows.
-    fn resume_known(&mut self, found: &[Found], outlet: &mut dyn Outlet, now: Duration) {
-        for found in found {
-            if self.is_read(found.id) || self.passed.untouched(found).is_some() {
-                continue;
-            }
-            let Some(stranger) = self.open(found, outlet, now) else { continue };
-            let Recalled { current, former } =
-                self.lanes.recall(stranger.id, &stranger.head, stranger.stamp.size, outlet);
-            let Some(base) = found.bases.first() else { continue };
-            if current.is_some() || !former.is_empty() {
-                self.known.extend(found.bases.iter().cloned());
-            }
-            for (key, position) in former {
-                let lane = self.lanes.reopen(key, base, outlet);
-                let (head, offset) = (Head::remembered(position.witness), position.offset);
-                let (base, witnessed) = (base.clone(), position.witness.len);
-                let track = Track { lane, base, head, offset, trail: Vec::new(), size: offset, witnessed };
-                self.orphans.push(Orphan { track, patience: PATIENCE });
-            }
-            if let Some((key, position)) = current {
-                let lane = self.lanes.reopen(key, base, outlet);
-                self.faults.succeeded(&found.path);
-                self.admit(stranger, lane, base, position.offset);
-            }
-        }
-    }
-
     /// Finishes truncated contents from their copies.
     fn adopt_copies(
         &mut self,
@@ -366,7 +358,7 @@ impl Tailer {
         }
         let reason = match self.is_copy(found, &stranger) {
             Some(true) => Reason::Copy,
-            Some(false) if !self.scanned && !found.included => Reason::Old,
+            Some(false) if !self.scanned && !found.included && !self.past.is_before(found) => Reason::Old,
             Some(false) => return self.begin(found, stranger, outlet),
             None => return Ok(()),
         };
@@ -378,7 +370,8 @@ impl Tailer {
     fn begin(&mut self, found: &Found, stranger: Stranger, outlet: &mut dyn Outlet) -> Result<(), Closed> {
         let Some(base) = found.bases.first() else { return Ok(()) };
         let was_there = self.faults.succeeded(&found.path) || !self.scanned;
-        let skip = was_there && found.included && self.start_at == StartAt::End && !self.known.contains(base);
+        let skip =
+            was_there && found.included && self.start_at == StartAt::End && !self.past.is_before(found);
         let offset = if skip {
             stranger.last_line(self.framing.limits.max_line_bytes).unwrap_or(stranger.stamp.size)
         } else {

@@ -1,11 +1,12 @@
 //! Scenarios by name: what happens to files, and which lines come out.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::tailer::Tailer;
 use super::{Files, Options, StartAt};
@@ -15,6 +16,7 @@ use crate::model::batch::{Batch, Ends, Lane, LaneId, Position, Records};
 use crate::model::refused::Refused;
 use crate::source::block::Limits;
 use crate::source::multiline::Multiline;
+use crate::source::unpack::tests::{gzip, zstandard};
 use crate::source::{Closed, Context, Outlet, Source};
 use crate::telemetry::Lag;
 
@@ -41,6 +43,10 @@ impl Outlet for Collector {
 
     fn position(&self, key: &str) -> Option<Position> {
         self.positions.get(key).copied()
+    }
+
+    fn positions(&self) -> Vec<(String, Position)> {
+        self.positions.clone().into_iter().collect()
     }
 
     fn buffer(&mut self) -> Vec<u8> {
@@ -94,6 +100,8 @@ pub struct World {
     tailer: Tailer,
     pub out: Collector,
     pub now: Duration,
+    /// How often a file was written: the time of the last time, in seconds.
+    writes: Cell<u64>,
 }
 
 impl World {
@@ -107,7 +115,8 @@ impl World {
         let mut options = Options { include, start_at: StartAt::Beginning, ..Options::default() };
         change(&mut options);
         let tailer = Tailer::new(&options).unwrap();
-        World { root, options, tailer, out: Collector::default(), now: Duration::ZERO }
+        let writes = Cell::new(0);
+        World { root, options, tailer, out: Collector::default(), now: Duration::ZERO, writes }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -117,6 +126,13 @@ impl World {
     pub fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new().append(true).create(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
+        self.written(&file);
+    }
+
+    /// Lets every write be later than the one before, which the clock of a file system may not.
+    fn written(&self, file: &File) {
+        self.writes.set(self.writes.get() + 1);
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(self.writes.get())).unwrap();
     }
 
     pub fn rename(&self, from: &str, to: &str) {
@@ -125,10 +141,23 @@ impl World {
 
     pub fn copy(&self, from: &str, to: &str) {
         fs::copy(self.path(from), self.path(to)).unwrap();
+        self.written(&OpenOptions::new().append(true).open(self.path(to)).unwrap());
+    }
+
+    /// What gzip or zstd does with a file, by the new name: the packed file is as old as the plain one.
+    pub fn compress(&self, from: &str, to: &str) {
+        let text = fs::read(self.path(from)).unwrap();
+        let modified = fs::metadata(self.path(from)).unwrap().modified().unwrap();
+        let mut file = File::create(self.path(to)).unwrap();
+        file.write_all(&if to.ends_with(".zst") { zstandard(&text) } else { gzip(&text) }).unwrap();
+        file.set_modified(modified).unwrap();
+        self.delete(from);
     }
 
     pub fn truncate(&self, name: &str) {
-        OpenOptions::new().write(true).open(self.path(name)).unwrap().set_len(0).unwrap();
+        let file = OpenOptions::new().write(true).open(self.path(name)).unwrap();
+        file.set_len(0).unwrap();
+        self.written(&file);
     }
 
     pub fn delete(&self, name: &str) {
@@ -185,7 +214,7 @@ impl World {
         assert_eq!(self.lines(), wanted);
     }
 
-    fn open_lanes(&self) -> usize {
+    pub fn open_lanes(&self) -> usize {
         self.out.lanes.len() - self.out.ended.len()
     }
 }
@@ -737,6 +766,8 @@ fn reused_inode() {
     world.truncate("app.log");
     world.append("app.log", "another file\n");
     world.settle();
+    world.now += Duration::from_secs(3600);
+    world.settle();
     world.check(&["another file", "one"]);
     let kept: Vec<_> = world.out.positions.keys().filter(|key| positions.contains_key(*key)).collect();
     assert!(kept.is_empty(), "the position of the old content is given up: {kept:?}");
@@ -824,6 +855,10 @@ impl Outlet for Storm {
 
     fn position(&self, key: &str) -> Option<Position> {
         self.out.position(key)
+    }
+
+    fn positions(&self) -> Vec<(String, Position)> {
+        self.out.positions()
     }
 
     fn buffer(&mut self) -> Vec<u8> {

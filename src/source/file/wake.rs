@@ -248,6 +248,10 @@ mod tests {
             self.collector().position(key)
         }
 
+        fn positions(&self) -> Vec<(String, Position)> {
+            self.collector().positions()
+        }
+
         fn buffer(&mut self) -> Vec<u8> {
             Vec::new()
         }
