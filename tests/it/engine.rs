@@ -203,7 +203,9 @@ fn a_tick_shows_everything_that_was_processed_before_it() {
     while outlet.position("a").is_none() {
         engine.ticker().tick();
     }
-    assert_eq!(outlet.position("a").map(|position| position.offset), Some(1));
+    let position = outlet.position("a").unwrap();
+    assert_eq!(position.offset, 1);
+    assert_eq!(outlet.positions(), [("a".to_owned(), position)]);
     assert_eq!(samples(&exposition(&ledger, "prometheus"))["events_total"], 1.0);
     let mut last = batch(&lane, &[]);
     last.last = true;

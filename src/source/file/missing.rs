@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::head::{FileId, Head, Stamp};
 use super::lanes::{Lanes, is_key};
 use super::packed::{Pack, Part};
-use super::paths::Found;
+use super::paths::{self, Found};
 use super::stranger::Stranger;
 use crate::model::batch::Position;
 use crate::source::Outlet;
@@ -137,19 +137,22 @@ fn fits(head: &Head, position: &Position) -> bool {
 }
 
 /// Which of the files whose contents all start the same holds the one that was read up to `offset`, and the others.
-/// The longest plain one, as a copy may be cut off; otherwise the newest compressed one that is long enough.
+/// The longest plain one, or the newest compressed one, that is long enough. Otherwise a plain one: a copy lacks what was
+/// written between it and the truncation, and may have been read.
 fn choose(
     mut fitting: Vec<Candidate>,
     offset: u64,
     outlet: &mut dyn Outlet,
 ) -> (Option<Candidate>, Vec<Candidate>) {
-    let plain_size = |candidate: &Candidate| match &candidate.form {
-        Form::Plain(stranger) => Some(stranger.stamp.size),
-        Form::Packed(_) => None,
-    };
-    // `None` is less than any size.
-    fitting.sort_by_key(|candidate| (plain_size(candidate), candidate.found.stamp.modified));
-    if fitting.len() > 1 && fitting.last().is_some_and(|last| plain_size(last).is_none()) {
+    let is_packed = |candidate: &Candidate| matches!(candidate.form, Form::Packed(_));
+    fitting.sort_by_key(|candidate| {
+        let stamp = candidate.found.stamp;
+        match is_packed(candidate) {
+            true => (1, 0, stamp.modified),
+            false => (if stamp.size < offset { 0 } else { 2 }, stamp.size, stamp.modified),
+        }
+    });
+    if fitting.len() > 1 && fitting.last().is_some_and(is_packed) {
         return choose_packed(fitting, offset, outlet);
     }
     (fitting.pop(), fitting)
@@ -218,12 +221,14 @@ impl Rotated {
 
     /// Whether `found`, of which nothing is known, was rotated away from a path after all that is known of it: then
     /// it was written while the program was not running. Another file has to be at the path, by which the next run
-    /// will know that this one is old.
+    /// will know that this one is old. Its name has to be numbered: `app-debug.log` is hardly `app.log` of yesterday.
     pub fn is_after(&self, found: &Found) -> bool {
         let was_rotated = |base: &&PathBuf| {
             **base != found.path && self.there.contains(*base) && !self.in_place.contains(*base)
         };
-        let mut newest = found.bases.iter().filter(was_rotated).filter_map(|base| self.newest.get(base));
+        let is_numbered = |base: &&PathBuf| paths::is_numbered(&found.path, base);
+        let bases = found.bases.iter().filter(|base| is_numbered(base) && was_rotated(base));
+        let mut newest = bases.filter_map(|base| self.newest.get(base));
         newest.any(|newest| found.stamp.modified > *newest)
     }
 }

@@ -198,6 +198,14 @@ fn former_names(name: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     followed.chain(inserted)
 }
 
+/// Whether the name at `path` differs from that at `base` by a number or a date, as the names of rotated files do.
+pub fn is_numbered(path: &Path, base: &Path) -> bool {
+    let (path, base) = (path.as_os_str().as_bytes(), base.as_os_str().as_bytes());
+    let same = path.iter().zip(base).take_while(|(left, right)| left == right).count();
+    let first = path[same..].iter().find(|byte| !matches!(byte, b'.' | b'-' | b'_'));
+    first.is_some_and(u8::is_ascii_digit)
+}
+
 fn set<'p>(patterns: impl Iterator<Item = &'p String>) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
@@ -323,6 +331,19 @@ mod tests {
         check_former(".hidden", &[]);
         check_former("app.", &[]);
         check_former("", &[]);
+    }
+
+    #[test]
+    fn rotated_names_are_numbered() {
+        let is_numbered = |name: &str| is_numbered(Path::new(name), Path::new("/logs/app.log"));
+        for name in
+            ["/logs/app.log.1", "/logs/app.log-20261121.gz", "/logs/app.1.log", "/logs/app-2026-11-21.log"]
+        {
+            assert!(is_numbered(name), "{name}");
+        }
+        for name in ["/logs/app-debug.log", "/logs/app.error.log.1", "/logs/app.log.gz", "/logs/app.log"] {
+            assert!(!is_numbered(name), "{name}");
+        }
     }
 
     #[track_caller]

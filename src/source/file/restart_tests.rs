@@ -88,6 +88,15 @@ fn compressed_files_of_which_nothing_is_known_are_not_read() {
 }
 
 #[test]
+fn a_neighbour_whose_name_says_more_than_a_number_is_another_log() {
+    let world = stopped(at_end);
+    world.rename("app.log", "app.log.1");
+    world.append("app-debug.log", "not asked for\n");
+    world.append("app.log", "three\n");
+    check(world, &["one", "three", "two"]);
+}
+
+#[test]
 fn rotated_many_times() {
     let world = stopped(at_end);
     for (line, to) in [("three\n", "app.log.3"), ("four\n", "app.log.2"), ("five\n", "app.log.1")] {
@@ -298,6 +307,20 @@ fn a_compressed_file_that_is_too_short_is_another_one() {
         assert_eq!(world.lines().len(), 102);
         assert_eq!(world.out.errors, [] as [&str; 0]);
     }
+}
+
+#[test]
+fn a_plain_file_that_is_too_short_gives_way_to_a_compressed_one() {
+    let head = "the same line\n".repeat(100);
+    let mut world = World::new(&["app.log"]);
+    world.append("app.log", &(head.clone() + "one\n"));
+    world.turn();
+    world.restart();
+    world.append("app.log.2", &head);
+    world.append("app.log", "two\n");
+    world.compress("app.log", "app.log.1.gz");
+    world.settle();
+    assert_eq!(world.lines().len(), 102);
 }
 
 #[test]
