@@ -125,7 +125,7 @@ impl Missing {
     }
 
     /// What cannot be found any more: of which nothing was read, or that was looked for for long. `complete`: all
-    /// directories could be looked into.
+    /// files and directories could be looked into.
     pub fn give_up(&mut self, complete: bool, now: Duration) -> Vec<(String, Position)> {
         let is_over = complete && now >= self.since + PATIENCE;
         self.sought.extract_if(.., |(_, position)| is_over || position.witness.len == 0).collect()

@@ -113,6 +113,11 @@ impl Faults {
         self.0.remove(path).is_some_and(|fault| fault.from_start)
     }
 
+    /// Whether every path can be read.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets paths that nobody has stumbled over for long.
     pub fn forget(&mut self, now: Duration) {
         self.0.retain(|_, fault| now < fault.retry_at + Duration::from_secs(600));

@@ -81,7 +81,9 @@ impl Tailer {
                 self.go_on_in(candidate, part, outlet);
             }
             self.past.unplaced |= !self.scanned && !missing.is_empty();
-            for (key, position) in missing.give_up(listing.faults.is_empty(), now) {
+            // What cannot be read now may be what is missing.
+            let complete = listing.faults.is_empty() && self.faults.is_empty();
+            for (key, position) in missing.give_up(complete, now) {
                 let lane = self.lanes.reopen(key, Path::new(""), outlet);
                 self.forget(lane, position, outlet, now)?;
             }
