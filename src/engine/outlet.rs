@@ -67,7 +67,7 @@ impl Outlet for LaneOutlet {
     }
 
     fn positions(&self) -> Vec<(String, Position)> {
-        self.surroundings.ledger.positions(self.pipeline)
+        self.positions.all()
     }
 
     fn buffer(&mut self) -> Vec<u8> {

@@ -93,12 +93,6 @@ impl Ledger {
         self.read().positions(pipeline)
     }
 
-    /// The posted positions of all lanes of a pipeline, with their keys.
-    pub fn positions(&self, pipeline: usize) -> Vec<(String, Position)> {
-        let positions = self.positions.get(pipeline).into_iter().flatten();
-        positions.map(|entry| (entry.key().clone(), *entry.value())).collect()
-    }
-
     /// Writes every metric of every pipeline as of `now`, and what `own` makes of the flow and the series of the
     /// pipelines: one consistent cut.
     pub fn encode(

@@ -130,6 +130,11 @@ pub fn is_key(key: &str) -> bool {
     (0..3).all(|_| matches!(numbers.next(), Some(Ok(_)))) && numbers.next().is_none()
 }
 
+/// The inode in the key of a file's lane.
+pub fn inode(key: &str) -> Option<u64> {
+    key.split(':').nth(1)?.parse().ok()
+}
+
 fn key(id: FileId, generation: u32) -> String {
     format!("{}:{}:{generation}", id.device, id.inode)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::head::{FileId, Head, Stamp};
-use super::lanes::{Lanes, is_key};
+use super::lanes::{Lanes, inode, is_key};
 use super::packed::{Pack, Part};
 use super::paths::{self, Found};
 use super::stranger::Stranger;
@@ -79,6 +79,22 @@ impl Missing {
         if self.sought.is_empty() {
             self.seen.clear();
         }
+    }
+
+    /// Finds what is in a file of so many bytes whose device has another number than it had: devices are numbered anew when
+    /// the system starts, inodes are not.
+    pub fn moved(&mut self, id: FileId, head: &Head, size: u64) -> Option<(String, Position)> {
+        let is_it = |(key, position): &(String, Position)| {
+            inode(key) == Some(id.inode) && position.offset <= size && fits(head, position)
+        };
+        let furthest = self.sought.iter().enumerate().filter(|(_, sought)| is_it(sought));
+        let at = furthest.max_by_key(|(_, (_, position))| (position.witness.len, position.offset))?.0;
+        Some(self.sought.swap_remove(at))
+    }
+
+    /// The inodes of the files that are looked for.
+    pub fn inodes(&self) -> HashSet<u64> {
+        self.sought.iter().filter_map(|(key, _)| inode(key)).collect()
     }
 
     /// Looks again for a content that was not where it was thought to be.

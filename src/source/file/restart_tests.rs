@@ -400,3 +400,19 @@ fn a_file_of_which_nothing_was_read_is_forgotten_at_once() {
     assert_eq!(world.out.positions.len(), 0);
     assert_eq!(world.out.errors, [] as [&str; 0]);
 }
+
+#[test]
+fn a_device_that_was_numbered_anew() {
+    for start_at in [StartAt::Beginning, StartAt::End] {
+        let mut world = stopped(|options| options.start_at = start_at);
+        let positions = std::mem::take(&mut world.out.positions).into_iter().map(|(key, position)| {
+            let (device, rest) = key.split_once(':').unwrap();
+            (format!("{}:{rest}", device.parse::<u64>().unwrap() + 1), position)
+        });
+        world.out.positions = positions.collect();
+        world.settle();
+        world.check(&["one", "two"]);
+        world.append("app.log", "three\n");
+        check(world, &["one", "three", "two"]);
+    }
+}

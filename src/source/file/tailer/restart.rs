@@ -75,6 +75,7 @@ impl Tailer {
         let mut missing = self.past.missing.take().unwrap_or_else(|| Missing::of(outlet, now));
         missing.drop_taken(&self.lanes);
         if !missing.is_empty() {
+            self.resume_moved(&listing.found, &mut missing, outlet, now);
             let mut candidates = self.plain_candidates(listing, &mut missing, outlet, now);
             candidates.extend(self.packed_candidates(listing, &mut missing, outlet, now));
             for (part, candidate) in missing.find(candidates, outlet) {
@@ -90,6 +91,29 @@ impl Tailer {
         }
         self.past.missing = Some(missing);
         Ok(())
+    }
+
+    /// Goes on with files that are where they were, on a device of another number.
+    fn resume_moved(
+        &mut self,
+        found: &[Found],
+        missing: &mut Missing,
+        outlet: &mut dyn Outlet,
+        now: Duration,
+    ) {
+        let inodes = missing.inodes();
+        for found in found.iter().filter(|found| inodes.contains(&found.id.inode)) {
+            if self.is_read(found.id) || missing.has_seen(found) {
+                continue;
+            }
+            let Some(stranger) = self.open(found, outlet, now) else { continue };
+            let Some(base) = found.bases.first() else { continue };
+            if let Some((key, position)) = missing.moved(stranger.id, &stranger.head, stranger.stamp.size) {
+                self.past.learn(found);
+                let lane = self.lanes.reopen(key, base, outlet);
+                self.admit(stranger, lane, base, position.offset);
+            }
+        }
     }
 
     /// The plain files in which something missing may be. Of those that a pattern names only copies that were there at
