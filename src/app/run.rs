@@ -49,6 +49,9 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
         let shown: Arc<dyn Exposition> = Arc::clone(&reloader) as Arc<dyn Exposition>;
         let server = tokio::spawn(serve::serve(listener, web, shown, stopped));
         let told = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        // A file that grows beyond the limit for files is to be an error, not the end.
+        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        let _limit = signal(too_large).context("cannot wait for SIGXFSZ")?;
         let reloading = tokio::spawn(reload_when_told(
             told,
             Arc::clone(&reloader),

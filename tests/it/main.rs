@@ -12,6 +12,7 @@ mod exposition;
 mod faults;
 mod golden;
 mod formats;
+mod full_disk;
 mod fuzz;
 mod hostile;
 mod http;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use streamgauge::base::shutdown::Shutdown;
 use streamgauge::model::refused::Refused;
 use streamgauge::source;
@@ -67,9 +67,14 @@ impl Running {
         assert_eq!(self.sample(name), value, "{name}");
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Sends a signal.
     pub fn send(&self, signal: Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+        rustix::process::kill_process(self.id(), signal).unwrap();
     }
 
     /// Waits until a line of the log contains `text`.
