@@ -238,7 +238,7 @@ impl Ticking {
                 queues.iter().for_each(|queue| queue.hold(true));
             }
             failures += 1;
-            telemetry.journal.failed(source(error), error.to_string());
+            telemetry.journal.failed(said(error), error.to_string());
             shared.stuck(backoff.failed())
         };
         // Windows must not stretch or shrink when the calendar is set.
@@ -256,9 +256,9 @@ impl Ticking {
 }
 
 /// What the system said.
-fn source(error: &CommitError) -> &io::Error {
+fn said(error: &CommitError) -> &io::Error {
     match error {
-        CommitError::Failed { source, .. } => source,
+        CommitError::Failed { error, .. } => error,
         CommitError::Changed { .. } => unreachable!("a posting is tried again as it is"),
     }
 }

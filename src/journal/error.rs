@@ -8,14 +8,14 @@ use std::path::PathBuf;
 pub enum OpenError {
     /// It is no directory, or may not be made, read or written.
     #[error(
-        "the state directory {} cannot be used: {source}: it must be a directory that this user may read and write",
+        "the state directory {} cannot be used: {error}: it must be a directory that this user may read and write",
         .directory.display()
     )]
     Directory {
         /// As it was named.
         directory: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
 
     /// Another process has it open.
@@ -68,14 +68,14 @@ pub enum OpenError {
     },
 
     /// The system failed.
-    #[error("{} cannot be {doing}: {source}", .file.display())]
+    #[error("{} cannot be {doing}: {error}", .file.display())]
     Failed {
         /// The file that it was about.
         file: PathBuf,
         /// `read`, `written` ….
         doing: &'static str,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -87,12 +87,12 @@ fn process(pid: &Option<u32>) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// The system failed.
-    #[error("a record cannot be written to {}: {source}", .file.display())]
+    #[error("a record cannot be written to {}: {error}", .file.display())]
     Failed {
         /// The segment that it was written to.
         file: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
 
     /// The commit before failed, and this one is of another record. Nothing was written.

@@ -35,7 +35,7 @@ impl Home {
         disk: Arc<dyn Disk>,
         access: Access,
     ) -> Result<(Home, Vec<u64>), OpenError> {
-        let unusable = |source| OpenError::Directory { directory: directory.to_owned(), source };
+        let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
         if access == Access::Write {
             disk.make_directory(directory).map_err(unusable)?;
         }
@@ -44,7 +44,7 @@ impl Home {
             Ok(Lock::Held(lock)) => Some(lock),
             Ok(Lock::HeldBy(pid)) => return Err(OpenError::InUse { directory: directory.to_owned(), pid }),
             Err(error) if access == Access::Read && error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => return Err(unusable(source)),
+            Err(error) => return Err(unusable(error)),
         };
         // Only now does nobody else change it.
         let names = disk.list(directory).map_err(unusable)?;
@@ -61,7 +61,7 @@ impl Home {
         }
         // Before there is a segment, it is written again: whoever wrote it may not have known that it is durable.
         if segments.is_empty() && access == Access::Write {
-            home.write_instance().map_err(|source| home.cannot_write(INSTANCE, source))?;
+            home.write_instance().map_err(|error| home.cannot_write(INSTANCE, error))?;
         }
         Ok((home, segments))
     }
@@ -74,7 +74,7 @@ impl Home {
         let file = self.directory.join(INSTANCE);
         let mut bytes = Vec::new();
         let read = self.disk.open(&file).and_then(|opened| opened.take(100).read_to_end(&mut bytes));
-        read.map_err(|source| cannot_read(&file, source))?;
+        read.map_err(|error| cannot_read(&file, error))?;
         let text = String::from_utf8(bytes).unwrap_or_default();
         match text.strip_suffix('\n') {
             Some(digits) if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
@@ -96,8 +96,8 @@ impl Home {
         self.disk.sync_directory(&self.directory)
     }
 
-    fn cannot_write(&self, name: &str, source: io::Error) -> OpenError {
-        OpenError::Failed { file: self.directory.join(name), doing: "written", source }
+    fn cannot_write(&self, name: &str, error: io::Error) -> OpenError {
+        OpenError::Failed { file: self.directory.join(name), doing: "written", error }
     }
 }
 

@@ -110,7 +110,7 @@ impl Journal {
         let mut writer = Writer::new(home, needed, newest);
         if let Some(last) = found.last {
             let written = writer.write(last, &found.last_record);
-            written.map_err(|source| OpenError::Failed { file: writer.path(), doing: "written", source })?;
+            written.map_err(|error| OpenError::Failed { file: writer.path(), doing: "written", error })?;
         }
         obsolete.into_iter().for_each(|number| writer.remove(number));
         Ok(Journal { writer, next, failed: None })
@@ -142,9 +142,9 @@ impl Journal {
         if self.failed.is_some_and(|failed| failed != frame) {
             return Err(CommitError::Changed { sequence: self.next });
         }
-        if let Err(source) = self.writer.write(frame, record) {
+        if let Err(error) = self.writer.write(frame, record) {
             self.failed = Some(frame);
-            return Err(CommitError::Failed { file: self.writer.path(), source });
+            return Err(CommitError::Failed { file: self.writer.path(), error });
         }
         self.failed = None;
         self.next += 1;

@@ -47,7 +47,7 @@ impl Segment {
             file.rewind()?;
             Ok((file, size))
         });
-        let (file, size) = opened.map_err(|source| cannot_read(path, source))?;
+        let (file, size) = opened.map_err(|error| cannot_read(path, error))?;
         let file = BufReader::with_capacity(BUFFER, file);
         Ok(Segment { path: path.to_owned(), number, file, size, offset: 0, next: 0 })
     }
@@ -129,7 +129,7 @@ impl Segment {
     }
 
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), Stop> {
-        self.file.read_exact(bytes).map_err(|source| self.failed(source))
+        self.file.read_exact(bytes).map_err(|error| self.failed(error))
     }
 
     /// Whether a sector reads as zeros, as far as it lies behind the last good record. No part of a record that was
@@ -156,7 +156,7 @@ impl Segment {
         let mut window = Vec::new();
         loop {
             let read = self.file.by_ref().take(BUFFER as u64).read_to_end(&mut window);
-            if read.map_err(|source| self.failed(source))? == 0 {
+            if read.map_err(|error| self.failed(error))? == 0 {
                 return Ok(false);
             }
             let mut heads = memmem::find_iter(&window, RECORD).filter_map(|at| window[at..].first_chunk());
@@ -168,7 +168,7 @@ impl Segment {
     }
 
     fn seek(&mut self, to: u64) -> Result<(), Stop> {
-        self.file.seek(SeekFrom::Start(to)).map(|_| ()).map_err(|source| self.failed(source))
+        self.file.seek(SeekFrom::Start(to)).map(|_| ()).map_err(|error| self.failed(error))
     }
 
     fn bad(&self, what: &'static str, torn: bool) -> Stop {
@@ -179,11 +179,11 @@ impl Segment {
         Stop::Refused(OpenError::Foreign { file: self.path.clone() })
     }
 
-    fn failed(&self, source: io::Error) -> Stop {
-        Stop::Refused(cannot_read(&self.path, source))
+    fn failed(&self, error: io::Error) -> Stop {
+        Stop::Refused(cannot_read(&self.path, error))
     }
 }
 
-pub(super) fn cannot_read(path: &Path, source: io::Error) -> OpenError {
-    OpenError::Failed { file: path.to_owned(), doing: "read", source }
+pub(super) fn cannot_read(path: &Path, error: io::Error) -> OpenError {
+    OpenError::Failed { file: path.to_owned(), doing: "read", error }
 }
