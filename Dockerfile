@@ -26,9 +26,12 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 9101 streamgauge \
-    && useradd --uid 9101 --gid streamgauge --no-create-home --shell /usr/sbin/nologin streamgauge
+    && useradd --uid 9101 --gid streamgauge --no-create-home --shell /usr/sbin/nologin streamgauge \
+    && install -d -o streamgauge -g streamgauge /var/lib/streamgauge
 COPY --from=builder /out/streamgauge /usr/local/bin/streamgauge
 COPY pipelines /etc/streamgauge/pipelines
+# What is counted, and how far sources are, outlives the container if this is a volume that does.
+VOLUME /var/lib/streamgauge
 # A number, so that Kubernetes can see for itself that this is not root.
 USER 9101:9101
 EXPOSE 9101
@@ -37,4 +40,4 @@ EXPOSE 9101
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9101 && printf 'GET /-/healthy HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
 ENTRYPOINT ["streamgauge"]
-CMD ["run", "/etc/streamgauge/pipelines", "--web.listen-address", "0.0.0.0:9101"]
+CMD ["run", "/etc/streamgauge/pipelines", "--web.listen-address", "0.0.0.0:9101", "--state.dir", "/var/lib/streamgauge"]

@@ -74,7 +74,7 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     match &ended {
         Ok(code) if *code == ExitCode::SUCCESS => tracing::info!("stopped"),
         _ => tracing::error!(
-            "ended before everything was posted; what was not is read again, if the state is kept"
+            "ended at once; what was not posted is read again, where the state is kept"
         ),
     }
     // What still runs after a second signal is not waited for.

@@ -228,11 +228,13 @@ fn the_programs_own_metrics_are_those_of_the_docs() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("app.log");
     std::fs::create_dir(&log).unwrap();
-    let running = Running::start(&[&count(folder.path(), &log)]);
+    let state = folder.path().join("state").display().to_string();
+    let running = Running::start(&[&count(folder.path(), &log), "--state.dir", &state]);
     running.wait_for(
         "streamgauge_source_errors_total{pipeline=\"count\",source=\"file\",reason=\"not_a_regular_file\"}",
         1.0,
     );
+    running.wait_for("streamgauge_journal_commits_total", 1.0);
     let (_, page) = running.get("/metrics", "");
     let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let own: BTreeSet<_> = types.filter(|name| !name.starts_with("lines_")).collect();
