@@ -73,9 +73,7 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     });
     match &ended {
         Ok(code) if *code == ExitCode::SUCCESS => tracing::info!("stopped"),
-        _ => tracing::error!(
-            "ended at once; what was not posted is read again, where the state is kept"
-        ),
+        _ => tracing::error!("ended at once; what was not posted is read again, where the state is kept"),
     }
     // What still runs after a second signal is not waited for.
     runtime.shutdown_background();

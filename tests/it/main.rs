@@ -30,6 +30,7 @@ mod replayed;
 mod rotation;
 mod sample;
 mod search;
+mod slow_disk;
 mod stages;
 mod storm;
 mod tidy;
