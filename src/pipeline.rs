@@ -76,12 +76,14 @@ impl Flow {
         self.bytes += other.bytes;
         self.source.merge(&other.source);
         self.decode.merge(&other.decode);
-        self.stages.resize_with(other.stages.len(), Default::default);
+        let stages = self.stages.len().max(other.stages.len());
+        self.stages.resize_with(stages, Default::default);
         for (into, from) in self.stages.iter_mut().zip(&other.stages) {
             into.0.merge(&from.0);
             into.1 += from.1;
         }
-        self.metrics.resize_with(other.metrics.len(), Default::default);
+        let metrics = self.metrics.len().max(other.metrics.len());
+        self.metrics.resize_with(metrics, Default::default);
         for (into, from) in self.metrics.iter_mut().zip(&other.metrics) {
             into.merge(from);
         }
