@@ -21,8 +21,8 @@ impl Account {
         self.book.pack(changes, into);
     }
 
-    /// Appends the series whose keys come after this one, until there are so many bytes, and an end behind the last. The
-    /// last key, if there are more.
+    /// Appends the series whose keys come after this one, at least one and until there are so many bytes, and an end behind
+    /// the last. The last key, if there are more.
     pub(in super::super) fn put_slice(
         &self,
         after: Option<&str>,
@@ -31,9 +31,10 @@ impl Account {
     ) -> Option<String> {
         let mut last = None;
         for (series, key) in self.order.after(after) {
-            if into.len() >= end {
+            // At least one: whoever comes with too little room for any would be told that there are no more.
+            if last.is_some() && into.len() >= end {
                 into.push(END);
-                return last.or(after).map(str::to_owned);
+                return last.map(str::to_owned);
             }
             let start = into.len();
             into.push(SERIES);
