@@ -96,10 +96,8 @@ impl Replay {
 
 fn posted(account: &mut Account, from: &mut Packed<'_>, posting: Posting) -> Result<(), Damaged> {
     let series = |from: &mut Packed<'_>| Ok(SeriesId(from.size(u32::MAX as usize)? as u32));
-    for _ in 0..from.size(usize::MAX)? {
-        let (series, key) = (series(from)?, from.text()?);
-        account.forget_replayed(series, key);
-    }
+    let forgotten = list(from, |from| Ok((series(from)?, from.text()?)))?;
+    account.forget_replayed(&forgotten);
     for _ in 0..from.size(usize::MAX)? {
         let (series, key) = (series(from)?, from.text()?);
         account.define(series, key)?;

@@ -86,15 +86,20 @@ impl Account {
         self.replayed.get(series.index()).copied().unwrap_or(false)
     }
 
-    /// Forgets a series while it is read back; of one that was not read yet there is nothing to forget.
-    pub(in super::super) fn forget_replayed(&mut self, series: SeriesId, key: &str) {
-        if self.is_known(series) {
-            self.replayed[series.index()] = false;
-            self.learn(&self.directory.take_new());
-            self.book.forget(series);
-            self.order.retain(|own| own != series);
-            self.directory.forget([key]);
+    /// Forgets series while it is read back; of one that was not read yet there is nothing to forget.
+    pub(in super::super) fn forget_replayed(&mut self, forgotten: &[(SeriesId, &str)]) {
+        let known: Vec<_> = forgotten.iter().filter(|(series, _)| self.is_known(*series)).copied().collect();
+        if known.is_empty() {
+            return;
         }
+        self.learn(&self.directory.take_new());
+        for (series, _) in &known {
+            self.replayed[series.index()] = false;
+            self.book.forget(*series);
+        }
+        let Account { order, replayed, .. } = self;
+        order.retain(|series| replayed.get(series.index()).copied().unwrap_or(false));
+        self.directory.forget(known.iter().map(|(_, key)| *key));
     }
 
     /// Posts what [`pack_changes`](Account::pack_changes) wrote. What is posted to a series that was not read yet is part
