@@ -144,6 +144,8 @@ impl State {
                 }
             }
         }
+        // Where a lane ended and another one with its key began, the later one counts.
+        prepared.positions.sort_by_key(|(lane, _)| lane.id);
         for (pipeline, kept) in prepared.pipelines.iter_mut().zip(&self.pipelines) {
             let Some(kept) = kept else { continue };
             pipeline.order = kept.order.load(Ordering::Relaxed);
