@@ -130,9 +130,8 @@ impl State {
             let last = delta.positions.into_iter().rev().filter(|(lane, _)| seen.insert(lane.id));
             prepared.positions.extend(last);
             for changes in delta.pipelines {
-                let Some(kept) = self.pipelines.get(changes.pipeline).and_then(Option::as_ref) else {
-                    continue;
-                };
+                let kept = self.pipelines.get(changes.pipeline).and_then(Option::as_ref);
+                let Some(kept) = kept.filter(|kept| kept.removed.is_none()) else { continue };
                 let pipeline = &mut prepared.pipelines[changes.pipeline];
                 pipeline.flow.merge(&changes.flow);
                 pipeline.changes.resize_with(kept.accounts.len(), Vec::new);
@@ -186,9 +185,8 @@ impl Kept {
         if self.removed.is_none() {
             tracing::info!(pipeline = self.about.name, "was removed; its state is kept for 7 days");
         }
+        // Its metrics stay in their order, as what was refused by each is counted in that order.
         self.removed = self.removed.or(Some(now));
-        let accounts = std::mem::take(&mut self.accounts);
-        self.remains.extend(accounts.into_iter().map(|account| (now, account)));
     }
 
     /// Goes on as this pipeline.
@@ -197,7 +195,7 @@ impl Kept {
         let names =
             |accounts: &[Account]| accounts.iter().map(|account| account.family().name.clone()).collect();
         let before: Vec<String> = names(&self.accounts);
-        self.removed = None;
+        let removed = self.removed.take();
         self.order = order;
         let mut known = self.take_accounts();
         for metric in metrics {
@@ -213,7 +211,8 @@ impl Kept {
             };
             self.accounts.push(account);
         }
-        self.remains = known.into_iter().map(|(since, account)| (since.unwrap_or(now), account)).collect();
+        self.remains =
+            known.into_iter().map(|(since, account)| (since.or(removed).unwrap_or(now), account)).collect();
         let now: Vec<String> = names(&self.accounts);
         self.rename_parts(about, &before, &now);
     }
