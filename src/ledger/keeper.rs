@@ -28,13 +28,29 @@ pub struct Keeper {
     record: Vec<u8>,
 }
 
+/// How large segments and slices are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) segment: u64,
+    pub(super) slice: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes { segment: SEGMENT_BYTES, slice: SLICE_BYTES }
+    }
+}
+
 /// How far the writing of segments is.
 #[derive(Default)]
 struct Roll {
+    sizes: Sizes,
     /// What the next record begins, if it begins a segment.
     next: Option<Begin>,
     /// How far the slices of the segment are; `None` once all are written.
     cursor: Option<Cursor>,
+    /// How many bytes its records have, in however many files.
+    bytes: u64,
     /// How many bytes its slices took up to now.
     sliced: u64,
 }
@@ -111,49 +127,56 @@ impl Keeper {
         again: &mut dyn FnMut(&CommitError) -> bool,
     ) -> Result<bool, Abandoned> {
         let prepared = self.ledger.prepare(deltas, now);
-        let Keeper { ledger, journal, roll, record } = self;
-        let mut is_committed = false;
-        if let Some(journal) = journal
-            && let Some(mark) = roll.write(&prepared, &ledger.read(), journal.segment_bytes(), record)
-        {
-            while let Err(error) = journal.commit(record, mark) {
-                if !again(&error) {
-                    return Err(Abandoned);
-                }
-            }
-            is_committed = true;
-        }
-        ledger.apply(prepared);
+        let is_committed = self.commit(&prepared, again)?;
+        self.ledger.apply(prepared);
         Ok(is_committed)
+    }
+
+    /// Commits what is to be posted next, if there is a journal and anything to commit.
+    pub(super) fn commit(
+        &mut self,
+        prepared: &Prepared,
+        again: &mut dyn FnMut(&CommitError) -> bool,
+    ) -> Result<bool, Abandoned> {
+        let Keeper { ledger, journal, roll, record } = self;
+        let Some(journal) = journal else { return Ok(false) };
+        let mark = roll.write(prepared, &ledger.read(), record);
+        let Some(mark) = mark else { return Ok(false) };
+        while let Err(error) = journal.commit(record, mark) {
+            if !again(&error) {
+                return Err(Abandoned);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Small segments and slices.
+    #[cfg(test)]
+    pub(super) fn resize(&mut self, sizes: Sizes) {
+        self.roll.sizes = sizes;
     }
 }
 
 impl Roll {
-    /// Writes the next record, of a segment that has so many bytes; `None` if there is nothing to write.
-    fn write(
-        &mut self,
-        prepared: &Prepared,
-        state: &State,
-        segment: u64,
-        record: &mut Vec<u8>,
-    ) -> Option<Mark> {
+    /// Writes the next record; `None` if there is nothing to write.
+    fn write(&mut self, prepared: &Prepared, state: &State, record: &mut Vec<u8>) -> Option<Mark> {
         if self.next.is_none() && prepared.is_empty(state) {
             return None;
         }
         let mut posting = Vec::new();
         prepared.pack(state, &mut posting);
-        if self.cursor.is_none() && segment > 2 * self.sliced + SEGMENT_BYTES {
+        if self.cursor.is_none() && self.bytes > 2 * self.sliced + self.sizes.segment {
             self.next = self.next.or(Some(Begin::Slices));
         }
         let mut mark = Mark { begins: self.next.is_some(), completes: false };
         record.clear();
         if mark.begins {
             record::put_layout(state, record);
-            (self.cursor, self.sliced) = (Some(Cursor::default()), 0);
+            (self.cursor, self.sliced, self.bytes) = (Some(Cursor::default()), 0, 0);
         }
         let most = match self.next.take() {
             Some(Begin::Whole) => usize::MAX,
-            _ => SLICE_BYTES.max(posting.len()),
+            _ => self.sizes.slice.max(posting.len()),
         };
         let before = record.len();
         if let Some(cursor) = &mut self.cursor
@@ -165,6 +188,7 @@ impl Roll {
         self.sliced += (record.len() - before) as u64;
         record.push(Part::Posting as u8);
         record.extend_from_slice(&posting);
+        self.bytes += record.len() as u64;
         Some(mark)
     }
 }
