@@ -13,7 +13,7 @@ use super::disk::{Access, Appendable, Disk, Lock, Readable};
 
 /// What goes wrong, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// A write takes only so many bytes.
     NoSpace(usize),
     Sync,
@@ -27,7 +27,7 @@ pub(super) enum Fault {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Faulty(Arc<Mutex<State>>);
+pub(crate) struct Faulty(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {

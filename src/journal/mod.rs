@@ -28,7 +28,7 @@ mod writer;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
-mod faulty;
+pub(crate) mod faulty;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

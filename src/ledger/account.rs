@@ -226,6 +226,16 @@ impl Account {
         self.directory.forget(self.forgotten.iter().map(|(_, key)| key.joined()));
     }
 
+    /// Every series with its key and the stored form of what is kept of it.
+    #[cfg(test)]
+    pub(super) fn everything(&self) -> Vec<(SeriesId, String, Option<Vec<u8>>)> {
+        let kept = |series| {
+            let mut bytes = Vec::new();
+            self.book.pack_series(series, &mut bytes).then_some(bytes)
+        };
+        self.order.after(None).map(|(series, key)| (series, key.to_owned(), kept(series))).collect()
+    }
+
     fn is_idle(&self, since: Duration, now: Duration) -> bool {
         self.lifetimes.expire_after.is_some_and(|after| since.saturating_add(after) < now)
     }

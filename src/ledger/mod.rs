@@ -16,6 +16,15 @@ mod replay;
 mod state;
 mod stored;
 
+#[cfg(test)]
+mod adopt_tests;
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod durable_tests;
+#[cfg(test)]
+mod world;
+
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
