@@ -1,7 +1,8 @@
-//! What everything may use and what knows nothing of this program: bytes, time, shutdown, waits between tries, how values are packed.
+//! What everything may use and what knows nothing of this program: bytes, time, the calendar, shutdown, waits between tries, how values are packed.
 
 pub mod backoff;
 pub mod bytes;
+pub mod civil;
 pub mod clock;
 pub mod jitter;
 pub mod pack;

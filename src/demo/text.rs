@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::civil::Civil;
+
 /// Appends a number.
 pub fn number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -40,15 +42,6 @@ pub struct Second {
     unix: u64,
     write: fn(Civil, &mut Vec<u8>),
     text: Vec<u8>,
-}
-
-/// The parts of a second of UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Civil {
-    year: u64,
-    month: u64,
-    day: u64,
-    second_of_day: u64,
 }
 
 impl Second {
@@ -110,29 +103,6 @@ fn clock(civil: Civil, out: &mut Vec<u8>) {
     padded(civil.second_of_day / 60 % 60, 2, out);
     out.push(b':');
     padded(civil.second_of_day % 60, 2, out);
-}
-
-impl Civil {
-    fn of(unix: u64) -> Civil {
-        let (mut day, second_of_day) = (unix / 86_400, unix % 86_400);
-        let is_leap =
-            |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let mut year = 1970;
-        while day >= 365 + u64::from(is_leap(year)) {
-            day -= 365 + u64::from(is_leap(year));
-            year += 1;
-        }
-        let february = 28 + u64::from(is_leap(year));
-        let mut month = 1;
-        for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-            if day < days {
-                break;
-            }
-            day -= days;
-            month += 1;
-        }
-        Civil { year, month, day: day + 1, second_of_day }
-    }
 }
 
 #[cfg(test)]
