@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::Mark;
 
 /// The version that this program writes, and the only one that it reads.
-pub(super) const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 pub(super) const HEAD_LEN: usize = 48;
 pub(super) const FRAME_HEAD_LEN: usize = 40;

@@ -39,6 +39,7 @@ use std::sync::Arc;
 
 pub use disk::{Access, Appendable, Disk, Lock, Readable, System};
 pub use error::{CommitError, OpenError};
+pub use format::FORMAT;
 
 use crate::base::pack::Damaged;
 use format::Frame;

@@ -93,7 +93,7 @@ impl Account {
     }
 
     /// Since when it records.
-    pub(super) fn started(&self) -> Duration {
+    pub fn started(&self) -> Duration {
         self.started
     }
 

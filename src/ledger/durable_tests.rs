@@ -375,7 +375,7 @@ fn segments_roll_over_and_older_ones_are_removed() {
     }
     let (files, _, newest) = size(&world);
     assert!(most < 40_000 && files < 20, "{most} bytes, {files} files");
-    assert!(newest > "/state/journal-0000000050".to_owned(), "{newest}");
+    assert!(newest.as_str() > "/state/journal-0000000050", "{newest}");
     let shot = world.shot();
     check_found(world, &[&shot]);
 }

@@ -7,6 +7,7 @@
 mod account;
 mod declared;
 mod keeper;
+mod look;
 mod order;
 mod pipeline;
 mod positions;
@@ -31,8 +32,10 @@ use std::time::Duration;
 pub use account::{Account, Lifetimes};
 pub use declared::Declared;
 pub use keeper::{Abandoned, Keeper, Opened};
+pub use look::{Found, Remembered};
 pub use pipeline::{About, Metric, Pipeline};
 pub use positions::Positions;
+pub use state::KEEP_REMOVED;
 
 use crate::encode::Encode;
 use crate::group::Directory;
@@ -121,6 +124,11 @@ impl Ledger {
     /// What `see` makes of one consistent cut. Nothing is posted while it looks.
     pub fn look<T>(&self, see: impl FnOnce(&[Posted<'_>]) -> T) -> T {
         see(&self.read().posted().collect::<Vec<_>>())
+    }
+
+    /// What `see` makes of everything that is kept, also of what is not configured any more.
+    pub fn remembered<T>(&self, see: impl FnOnce(&[Remembered<'_>]) -> T) -> T {
+        see(&self.read().kept().map(|(_, kept)| Remembered::of(kept)).collect::<Vec<_>>())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -15,7 +15,7 @@ use crate::model::family::UnixSeconds;
 use crate::pipeline::Delta;
 
 /// For how long the state of a metric or pipeline is kept that is not configured any more.
-pub(super) const KEEP_REMOVED: Duration = Duration::from_secs(7 * 86400);
+pub const KEEP_REMOVED: Duration = Duration::from_secs(7 * 86400);
 
 /// Everything that is posted.
 pub(super) struct State {
