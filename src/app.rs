@@ -4,11 +4,13 @@ mod check;
 mod demo;
 mod generate;
 mod kinds;
+mod output;
 mod page;
 mod reload;
 mod replay;
 mod run;
 mod running;
+mod state;
 mod watch;
 
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(options) => replay::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::State(options) => state::run(&options),
         Command::Kinds(options) => kinds::run(&options),
         Command::Schema => kinds::schema(),
     }

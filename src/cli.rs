@@ -21,8 +21,8 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes:
   0   done, or stopped by SIGTERM or SIGINT after everything was counted
-  1   could not go on: an address in use, an input that cannot be read; or the totals of a demo differ;
-      or what was generated did not get to its broker
+  1   could not go on: an address in use, an input that cannot be read, a state directory that is damaged or
+      in use; or the totals of a demo differ; or what was generated did not get to its broker
   2   the command line is wrong
   78  a pipeline file is faulty; every fault is printed, nothing was started";
 
@@ -35,6 +35,8 @@ pub enum Command {
     Check(Check),
     /// Reads an input to its end through one pipeline, prints the metrics, and exits.
     Replay(Replay),
+    /// Looks at a directory in which `run --state.dir` keeps its ledger, and changes nothing there.
+    State(State),
     /// Lists what can be written in a pipeline file: sources, decoders, stages, metrics, and outputs.
     Kinds(Kinds),
     /// Prints the JSON Schema of a pipeline file, by which editors complete and check it.
@@ -119,6 +121,46 @@ pub struct Replay {
     /// The input, in place of the pipeline's source; `-` is standard input.
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub input: PathBuf,
+    /// The format of what is printed: one of the outputs that `streamgauge kinds` lists.
+    #[arg(long, value_name = "FORMAT", default_value = "prometheus", value_parser = format)]
+    pub format: &'static encode::Kind,
+}
+
+/// What `state` is told.
+#[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub struct State {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+/// The commands of `state`. None of them changes anything, and all of them refuse while a process uses the directory.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Shows what is kept: pipelines, positions, metrics, also those that are not configured any more.
+    Inspect(StateDirectory),
+    /// Reads everything and says whether it is whole, or which file is damaged, and where.
+    Verify(StateDirectory),
+    /// Prints the metrics as of the last posting, with every series, also those that `expire_after` hides. Metrics that
+    /// are not configured any more are left out.
+    Export(StateExport),
+}
+
+/// What most commands of `state` are told.
+#[derive(Debug, Args)]
+pub struct StateDirectory {
+    /// The directory that `run --state.dir` was given.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// What `state export` is told.
+#[derive(Debug, Args)]
+pub struct StateExport {
+    /// The directory that `run --state.dir` was given.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
     /// The format of what is printed: one of the outputs that `streamgauge kinds` lists.
     #[arg(long, value_name = "FORMAT", default_value = "prometheus", value_parser = format)]
     pub format: &'static encode::Kind,

@@ -1,6 +1,6 @@
 //! `replay`: reads an input to its end through one pipeline and prints the metrics.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::cli::Replay;
 use crate::config::PipelinePlan;
-use crate::encode::{Chunks, Encode, Sink};
 use crate::engine::{Engine, Options, Surroundings};
 use crate::ledger::Keeper;
 use crate::pipeline::Flow;
@@ -57,35 +57,15 @@ pub(super) fn run(options: &Replay) -> anyhow::Result<ExitCode> {
     let result = Box::new(source).run(&mut outlet, &context);
     progress.end();
     engine.drain(Duration::ZERO).expect("nothing is kept, so all is posted");
-    let (mut output, mut flow) = (Output { written: Ok(()) }, Flow::default());
-    let mut encoder = (options.format.build)(clock.unix());
-    let (mut chunks, mut out) = (Chunks::new(&mut *encoder, &mut output), Output::buffer());
-    ledger.encode(clock.steady(), &mut chunks, &mut out, |posted, _, _| flow = posted[0].flow.clone());
-    chunks.finish(&mut out);
-    match output.written {
-        // Whoever reads has enough: `replay … | head`.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written.context("cannot write to standard output")?,
-    }
+    let mut flow = Flow::default();
+    let encoder = (options.format.build)(clock.unix());
+    output::print(&ledger, encoder, clock.steady(), |posted| flow = posted[0].flow.clone())?;
     summarize(pipeline, &flow);
     // The system takes memory back at once; to give a million series back one by one takes as long as to count them.
     std::mem::forget((ledger, plan));
     // What could be read of an input that cannot be read to its end is shown, and still it is a failure.
     result?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Standard output, chunk by chunk. Nobody but us wants the ledger meanwhile.
-struct Output {
-    written: std::io::Result<()>,
-}
-
-impl Sink for Output {
-    fn take(&mut self, mut chunk: Vec<u8>) -> Option<Vec<u8>> {
-        self.written = std::io::stdout().lock().write_all(&chunk);
-        chunk.clear();
-        self.written.is_ok().then_some(chunk)
-    }
 }
 
 /// Says on standard error what came in and what was refused.

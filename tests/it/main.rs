@@ -32,6 +32,7 @@ mod sample;
 mod search;
 mod slow_disk;
 mod stages;
+mod state;
 mod storm;
 mod tidy;
 mod tool;
