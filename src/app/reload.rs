@@ -1,11 +1,13 @@
 //! Loads the pipeline files again while the program runs, and goes on with them if nothing is wrong.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
 
 use super::page::Page;
 use super::running::Running;
 use crate::base::clock::Clock;
+use crate::base::shutdown::Shutdown;
 use crate::config;
 use crate::encode::Sink;
 use crate::raw::fault::Faults;
@@ -30,9 +32,21 @@ impl Reloader {
         Reloader { paths, page, telemetry, clock, running: Mutex::new(Some(running)) }
     }
 
-    /// What runs, to be stopped: there is no other configuration any more.
-    pub(super) fn take(&self) -> Option<Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What runs, to be stopped: there is no other configuration any more. One that is being changed to has so long; if it
+    /// waits for something to be posted, that is given up then.
+    pub(super) fn take(&self, patience: Duration) -> Option<Running> {
+        let (end, pause) = (self.clock.monotonic() + patience, Shutdown::new());
+        loop {
+            match self.running.try_lock() {
+                Ok(mut running) => return running.take(),
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner().take(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if self.clock.monotonic() >= end {
+                self.page.ticker.close(Duration::ZERO);
+            }
+            pause.wait(Duration::from_millis(10));
+        }
     }
 
     /// Loads the files and goes on with them, or says what is wrong. Takes as long as sources that are changed take to end.

@@ -82,7 +82,7 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
 
 /// Stops what runs; says whether everything was posted.
 fn stop_running(reloader: &Reloader) -> bool {
-    let Some(running) = reloader.take() else { return true };
+    let Some(running) = reloader.take(GRACE) else { return true };
     let page = Arc::clone(&running.page);
     let is_posted = running.stop(GRACE);
     page.log_totals();

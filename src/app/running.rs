@@ -22,6 +22,9 @@ use crate::telemetry::Telemetry;
 /// How long sources get to end when their pipeline is changed: as long as it takes to leave a group in order.
 const SOURCE_GRACE: Duration = Duration::from_secs(60);
 
+/// Why nothing is changed while nothing can be posted.
+const STUCK: &str = "nothing can be posted at the moment, /-/ready says why";
+
 /// Pipelines that run.
 pub(super) struct Running {
     engine: Engine,
@@ -105,6 +108,9 @@ impl Running {
     /// # Errors
     /// Why it was not possible. Then everything goes on as before.
     pub(super) fn change(&mut self, mut plan: Plan) -> Result<Changed, String> {
+        if self.page.ticker.is_stuck() {
+            return Err(STUCK.to_owned());
+        }
         plan.join(&self.surroundings.ledger);
         let stays = |number: usize| {
             let (old, new) = (find(&self.plan, number)?, find(&plan, number)?);
@@ -175,9 +181,7 @@ impl Running {
             new.chain(gone.iter().map(|plan| (plan.number, None))).collect()
         });
         let swap = Swap { processors: processors.collect(), pipelines: plan.accounts() };
-        self.engine
-            .swap(swap)
-            .map_err(|_| "nothing can be posted at the moment; /-/ready says why".to_owned())
+        self.engine.swap(swap).map_err(|_| STUCK.to_owned())
     }
 
     /// Lets the sources finish, for at most `grace`, and posts everything they handed over. Says whether all of it is.

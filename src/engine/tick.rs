@@ -96,13 +96,18 @@ impl Ticker {
         state.swap.take().map_or(Ok(()), Err)
     }
 
+    /// Whether the tick under way could not be committed up to now.
+    pub fn is_stuck(&self) -> bool {
+        self.0.state().stuck
+    }
+
     /// How many ticks were posted.
     pub fn posted(&self) -> u64 {
         self.0.state().posted
     }
 
     /// Ends the ticks with a last one, which is tried until `deadline`, a time of the monotonic clock.
-    pub(super) fn close(&self, deadline: Duration) {
+    pub fn close(&self, deadline: Duration) {
         self.0.state().closed = Some(deadline);
         self.0.changed.notify_all();
     }

@@ -19,6 +19,9 @@ const SEGMENT_BYTES: u64 = 8 << 20;
 /// fast postings come.
 const SLICE_BYTES: usize = 1 << 20;
 
+/// How much memory is kept for the next record.
+const KEPT_BYTES: usize = 4 << 20;
+
 /// The one who posts.
 pub struct Keeper {
     ledger: Arc<Ledger>,
@@ -147,6 +150,9 @@ impl Keeper {
                 return Err(Abandoned);
             }
         }
+        // One that has the whole state in it may be large, and there are not many of those.
+        record.clear();
+        record.shrink_to(KEPT_BYTES);
         Ok(true)
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, Signal};
 use streamgauge::base::shutdown::Shutdown;
 
-use crate::program::Running;
+use crate::program::{Running, request};
 use crate::sample::samples;
 
 const PIPELINE: &str = r#"
@@ -88,6 +88,8 @@ fn when_there_is_room_again_nothing_was_lost() {
     let waiting = samples(&page).into_iter().filter(|(name, _)| name.starts_with("streamgauge_queue_bytes"));
     assert!(waiting.map(|(_, bytes)| bytes).sum::<f64>() > 1e6, "the source waits for a full queue: {page}");
     assert!(running.sample(r#"streamgauge_journal_commit_failures_total{reason="io"}"#) >= 1.0);
+    let (head, body) = request(&running.address, "POST", "/-/reload", "").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503") && body.contains("nothing can be posted"), "{head} {body}");
     limit(&running, None);
     running.wait_for("lines_total", world.lines as f64);
     assert_eq!(running.sample(FAILING), 0.0);
