@@ -1,6 +1,5 @@
 //! `run`: pipelines run and their metrics are served until a signal comes; then everything is drained.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +27,20 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the pipelines until SIGTERM or SIGINT; a second signal ends the process at once.
 pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
+    // What changes from here on is noticed.
+    let watch = options.watch.then(|| Watch::new(options.paths.clone()));
     let plan = match super::load(&options.paths) {
         Ok(plan) => plan,
         Err(code) => return Ok(code),
     };
     let runtime = runtime()?;
+    let (mut signals, told, _limit) = runtime.block_on(async {
+        let told = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
+        // A file that grows beyond the limit for files is to be an error, not the end.
+        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        let too_large = signal(too_large).context("cannot wait for SIGXFSZ")?;
+        anyhow::Ok((Signals::new()?, told, too_large))
+    })?;
     let listener = runtime.block_on(listen(&options.web))?;
     abort_on_panic();
     let clock = Clock::system();
@@ -42,21 +50,12 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
     let reloader = Arc::new(Reloader::new(options.paths.clone(), running, clock));
     let ended = runtime.block_on(async {
-        let mut signals = Signals::new()?;
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
         let web = serve::Options { telemetry_path: options.web.telemetry_path.clone() };
         let shown: Arc<dyn Exposition> = Arc::clone(&reloader) as Arc<dyn Exposition>;
         let server = tokio::spawn(serve::serve(listener, web, shown, stopped));
-        let told = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
-        // A file that grows beyond the limit for files is to be an error, not the end.
-        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-        let _limit = signal(too_large).context("cannot wait for SIGXFSZ")?;
-        let reloading = tokio::spawn(reload_when_told(
-            told,
-            Arc::clone(&reloader),
-            options.watch.then(|| options.paths.clone()),
-        ));
+        let reloading = tokio::spawn(reload_when_told(told, Arc::clone(&reloader), watch));
         signals.next().await;
         reloading.abort();
         tracing::info!("stopping: sources finish, everything is posted");
@@ -93,9 +92,8 @@ fn stop_running(reloader: &Reloader) -> bool {
 async fn reload_when_told(
     mut told: Signal,
     reloader: Arc<Reloader>,
-    watched: Option<Vec<PathBuf>>,
+    mut watch: Option<Watch>,
 ) -> anyhow::Result<()> {
-    let mut watch = watched.map(Watch::new);
     let mut pause = tokio::time::interval(WATCH);
     loop {
         let asked_by = tokio::select! {

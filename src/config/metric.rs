@@ -131,7 +131,8 @@ fn read(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<MetricP
     let names = labels.as_ref().map(|(names, _)| names.as_slice());
     let lifetimes = lifetime::read(&keys, kind, (names, max_series), faults);
     let (name, (labels, programs)) = (name?, labels?);
-    let directory = Directory::new(labels.len(), max_series?);
+    let max_series = max_series?;
+    let directory = Directory::new(labels.len(), max_series);
     Some(MetricPlan {
         place: name.place,
         family: Family { name: name.text, help: help?, unit, kind: kind.family, labels },
@@ -139,6 +140,7 @@ fn read(node: &Node, fields: &mut Fields, faults: &mut Faults) -> Option<MetricP
         value: value?,
         labels: programs,
         declared: Declared::of(kind, KEYS, &keys),
+        max_series,
         directory: Arc::new(directory),
         definition: definition?,
         lifetimes: lifetimes?,

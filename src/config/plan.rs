@@ -42,7 +42,6 @@ impl Plan {
             for metric in &mut pipeline.metrics {
                 let known = ledger.directory(&pipeline.name, &metric.family.name, &metric.declared);
                 if let Some(directory) = known {
-                    directory.set_max_series(metric.directory.max_series());
                     metric.directory = directory;
                 }
             }
@@ -117,6 +116,8 @@ pub struct MetricPlan {
     pub value: Option<Program>,
     /// The labels' values.
     pub labels: Vec<Program>,
+    /// The most series that it may have.
+    pub max_series: usize,
     /// The numbers of its series.
     pub directory: Arc<Directory>,
     /// What becomes of the values.
@@ -195,6 +196,7 @@ impl MetricPlan {
             family: self.family.clone(),
             declared: self.declared.clone(),
             definition: Arc::clone(&self.definition),
+            max_series: self.max_series,
             directory: Arc::clone(&self.directory),
             lifetimes: self.lifetimes.clone(),
         }

@@ -57,7 +57,7 @@ pub struct Account {
 impl Account {
     /// An account without series, which records from `now` on.
     pub(super) fn new(metric: Metric, now: Duration) -> Account {
-        let Metric { family, declared, definition, directory, lifetimes } = metric;
+        let Metric { family, declared, definition, directory, lifetimes, .. } = metric;
         Account {
             family,
             declared,
@@ -79,7 +79,7 @@ impl Account {
 
     /// Goes on for a metric that is declared in the same way, but may be shown in another.
     pub(super) fn go_on(&mut self, metric: Metric, now: Duration) {
-        self.directory.set_max_series(metric.directory.max_series());
+        self.directory.set_max_series(metric.max_series);
         self.family = metric.family;
         self.lifetimes = metric.lifetimes;
         self.warned = false;

@@ -29,7 +29,9 @@ pub struct Metric {
     pub declared: Declared,
     /// What becomes of its values.
     pub definition: Arc<dyn Definition>,
-    /// The numbers of its series.
+    /// The most series that it may have.
+    pub max_series: usize,
+    /// The numbers of its series; those of the metric whose state it will go on with.
     pub directory: Arc<Directory>,
     /// Which series are there from the start, and when others are hidden.
     pub lifetimes: Lifetimes,

@@ -137,7 +137,8 @@ fn kept(from: &mut Packed<'_>, before: &mut [Option<Kept>]) -> Result<Kept, Dama
         let definition =
             declared.definition().ok_or(Damaged("it has a metric that this version cannot define"))?;
         let directory = Arc::new(Directory::new(family.labels.len(), max_series));
-        let metric = Metric { family, declared, definition, directory, lifetimes: Lifetimes::default() };
+        let metric =
+            Metric { family, declared, definition, max_series, directory, lifetimes: Lifetimes::default() };
         let same = accounts.iter().position(|(_, account)| account.is(&metric.family.name, &metric.declared));
         let account = match same {
             Some(at) => accounts.swap_remove(at).1,
