@@ -99,9 +99,8 @@ impl Keeper {
             replay.record(record.bytes)
         })?;
         let mut state = replay.end();
-        if is_new {
-            state.posted = now.as_secs_f64();
-        }
+        // Series that come from here on were seen by no scrape before.
+        state.posted = state.posted.max(now.as_secs_f64());
         let ledger = Arc::new(Ledger::of(state));
         let keeper = Keeper { journal: Some(journal), ..Keeper::volatile(Arc::clone(&ledger)) };
         Ok(Opened { ledger, keeper, is_new })
