@@ -12,8 +12,8 @@ use crate::model::batch::{Batch, Lane, Position};
 use crate::source::block::Cut;
 use crate::source::{Closed, Outlet};
 
-/// How many contents of one inode have keys of their own before a number is used again. They follow each
-/// other by truncation, so only a few can be unfinished at a time; all are asked for after a restart.
+/// How many contents of one inode have keys of their own. They follow each other by truncation, so only a few can be
+/// unfinished at a time; all are asked for after a restart, and what has a key beyond them would not be known again.
 const GENERATIONS: u32 = 16;
 
 /// How long the key of a lane that ended is left alone, so that its last posting is surely done.
@@ -46,11 +46,23 @@ impl Lanes {
     }
 
     /// A key for a content that was never read before.
-    pub fn fresh(&self, id: FileId, outlet: &dyn Outlet) -> String {
-        (0..u32::MAX)
-            .map(|generation| key(id, generation))
-            .find(|key| !self.taken.contains(key) && outlet.position(key).is_none())
-            .expect("fewer than 2^32 contents of a file are unfinished")
+    pub fn fresh(&mut self, id: FileId, outlet: &mut dyn Outlet) -> String {
+        if self.free(id, GENERATIONS, outlet).is_none() {
+            // A file that was truncated so often within a while: what ended is posted now, and needs no more rest. Where
+            // nothing can be posted because the program stops, nothing will be sent either.
+            outlet.settle().ok();
+            for (_, key) in self.ended.drain(..) {
+                self.taken.remove(&key);
+            }
+        }
+        let key = self.free(id, u32::MAX, outlet);
+        key.expect("fewer than 2^32 contents of a file are unfinished")
+    }
+
+    /// The first key of a file, of so many, that is not in use.
+    fn free(&self, id: FileId, generations: u32, outlet: &dyn Outlet) -> Option<String> {
+        let mut keys = (0..generations).map(|generation| key(id, generation));
+        keys.find(|key| !self.taken.contains(key) && outlet.position(key).is_none())
     }
 
     /// Keeps a key for a lane that may be opened later.

@@ -818,6 +818,40 @@ fn copy_truncated_while_not_running() {
 }
 
 #[test]
+fn truncated_more_often_within_a_moment_than_there_are_keys_for() {
+    let mut world = World::new(&["app.log"]);
+    let mut wanted = Vec::new();
+    world.append("app.log", "");
+    world.scan();
+    for round in 0..40 {
+        let line = format!("line {round:02}");
+        world.append("app.log", &(line.clone() + "\n"));
+        wanted.push(line);
+        world.read();
+        if round > 0 {
+            world.delete("app.log.1");
+        }
+        world.copy("app.log", "app.log.1");
+        world.truncate("app.log");
+        for _ in 0..3 {
+            // No time passes in which keys could rest.
+            world.now = Duration::ZERO;
+            world.turn();
+        }
+    }
+    world.append("app.log", "line 40\n");
+    world.turn();
+    world.restart();
+    world.append("app.log", "line 41\n");
+    world.copy("app.log", "app.log.1");
+    world.truncate("app.log");
+    world.append("app.log", "line 42\n");
+    world.settle();
+    wanted.extend((40..43).map(|round| format!("line {round}")));
+    assert_eq!(world.lines(), wanted);
+}
+
+#[test]
 fn a_huge_file_does_not_starve_others() {
     let mut world = World::with(&["*.log"], |options| options.framing.limits.block_bytes = 4096);
     world.append("a.log", &"a long file\n".repeat(10_000));
