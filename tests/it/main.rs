@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails to unwrap has failed")]
 
 mod cap;
+mod crash;
 mod cut;
 mod demo;
 mod deploy;

@@ -104,7 +104,7 @@ impl Drop for Running {
     }
 }
 
-/// The answer of `address` to a GET: status line with headers, and body.
+/// The answer of `address` to a GET, which must be whole: status line with headers, and body.
 pub fn get(address: &str, path: &str, headers: &str) -> io::Result<(String, String)> {
     request(address, "GET", path, headers)
 }
@@ -117,22 +117,29 @@ pub fn request(address: &str, method: &str, path: &str, headers: &str) -> io::Re
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    Ok((head.to_owned(), if chunked { unchunk(body) } else { body.to_owned() }))
+    let headers = head.to_ascii_lowercase();
+    let length = headers.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+    let body = match length {
+        _ if headers.contains("transfer-encoding: chunked") => unchunk(body),
+        Some(length) => body.get(..length.parse().unwrap()).map(str::to_owned),
+        None => Some(body.to_owned()),
+    };
+    Ok((head.to_owned(), body.ok_or(io::ErrorKind::UnexpectedEof)?))
 }
 
-fn unchunk(body: &str) -> String {
+/// The text of all chunks; `None` if it is cut off.
+fn unchunk(body: &str) -> Option<String> {
     let mut text = String::new();
     let mut rest = body;
-    while let Some((size, after)) = rest.split_once("\r\n") {
+    loop {
+        let (size, after) = rest.split_once("\r\n")?;
         let size = usize::from_str_radix(size.trim(), 16).unwrap();
-        text.push_str(&after[..size]);
-        rest = &after[(size + 2).min(after.len())..];
         if size == 0 {
-            break;
+            return Some(text);
         }
+        text.push_str(after.get(..size)?);
+        rest = after.get(size + 2..)?;
     }
-    text
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {

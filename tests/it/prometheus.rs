@@ -14,20 +14,20 @@ use streamgauge::base::shutdown::Shutdown;
 use crate::program::{Running, get};
 use crate::tool;
 
-/// A Prometheus that scrapes one target every 200 ms; killed when dropped.
-struct Prometheus {
+/// A Prometheus that scrapes one target; killed when dropped.
+pub struct Prometheus {
     child: Child,
     address: String,
 }
 
 impl Prometheus {
-    /// Starts it on a port of its own. `None`: it is not installed.
-    fn start(folder: &Path, target: &str) -> Option<Prometheus> {
+    /// Starts it on a port of its own; it scrapes at this interval. `None`: it is not installed.
+    pub fn start(folder: &Path, target: &str, interval: &str) -> Option<Prometheus> {
         let mut command = tool::program("prometheus", "prometheus")?;
         // The port is free again once the listener is dropped at the end of the line.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let config = format!(
-            "global: {{scrape_interval: 200ms}}\nscrape_configs:\n  - job_name: streamgauge\n    static_configs: [{{targets: ['{target}']}}]\n"
+            "global: {{scrape_interval: {interval}}}\nscrape_configs:\n  - job_name: streamgauge\n    static_configs: [{{targets: ['{target}']}}]\n"
         );
         fs::write(folder.join("prometheus.yml"), config).unwrap();
         command
@@ -51,7 +51,7 @@ impl Prometheus {
     }
 
     /// The values of a query by the label `by`.
-    fn values(&self, query: &str, by: &str, time: f64) -> BTreeMap<String, f64> {
+    pub fn values(&self, query: &str, by: &str, time: f64) -> BTreeMap<String, f64> {
         let value = |series: &Value| {
             let label = series["metric"][by].as_str().unwrap_or_default().to_owned();
             (label, number(&series["value"]))
@@ -60,7 +60,7 @@ impl Prometheus {
     }
 
     /// Waits until `name`, a series of its own, was scraped with this value: the time of the newest such scrape.
-    fn wait_for(&self, name: &str, wanted: f64) -> f64 {
+    pub fn wait_for(&self, name: &str, wanted: f64) -> f64 {
         let pause = Shutdown::new();
         let mut newest = None;
         for _ in 0..600 {
@@ -142,7 +142,7 @@ fn queries_agree_with_what_the_log_contains() {
     fs::write(&file, pipeline).unwrap();
     let running = Running::start(&[&file.display().to_string()]);
     running.wait_for("streamgauge_source_lanes{pipeline=\"access-log\",source=\"file\"}", 1.0);
-    let Some(prometheus) = Prometheus::start(folder.path(), &running.address) else { return };
+    let Some(prometheus) = Prometheus::start(folder.path(), &running.address, "200ms") else { return };
 
     // Series are born with their first event, so all are there before what is to be measured begins.
     let events = "streamgauge_source_events_total{pipeline=\"access-log\"}";
@@ -183,7 +183,7 @@ fn a_series_that_was_hidden_goes_on_and_its_increase_is_right() {
     fs::write(&pipeline, text.replace("LOG", &log.display().to_string())).unwrap();
     let running = Running::start(&[&pipeline.display().to_string()]);
     running.wait_for("streamgauge_source_lanes{pipeline=\"words\",source=\"file\"}", 1.0);
-    let Some(prometheus) = Prometheus::start(folder.path(), &running.address) else { return };
+    let Some(prometheus) = Prometheus::start(folder.path(), &running.address, "200ms") else { return };
     let append =
         |text: &str| File::options().append(true).open(&log).unwrap().write_all(text.as_bytes()).unwrap();
 

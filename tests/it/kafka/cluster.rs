@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders, ToBytes};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -54,21 +54,26 @@ impl Messages {
             let (key, value) =
                 (format!("k{}", number % 10), format!(r#"{{"event":"order","number":{number}}}"#));
             let headers = OwnedHeaders::new().insert(Header { key: "trace", value: Some("t-1") });
-            let mut record = BaseRecord::to(topic)
-                .key(&key)
-                .payload(&value)
-                .headers(headers)
-                .partition((number % partitions) as i32);
-            while let Err((_, back)) = self.producer.send(record) {
-                self.producer.poll(Duration::from_millis(5));
-                record = back;
-            }
-            self.count += 1;
-            if number.is_multiple_of(64) {
-                self.producer.poll(Duration::ZERO);
-            }
+            let record = BaseRecord::to(topic).key(&key).payload(&value).headers(headers);
+            self.queue(record.partition((number % partitions) as i32));
         }
         self.flush();
+    }
+
+    /// Produces one message, and does not wait for it.
+    pub fn queue<K, P>(&mut self, mut record: BaseRecord<'_, K, P>)
+    where
+        K: ToBytes + ?Sized,
+        P: ToBytes + ?Sized,
+    {
+        while let Err((_, back)) = self.producer.send(record) {
+            self.producer.poll(Duration::from_millis(5));
+            record = back;
+        }
+        self.count += 1;
+        if self.count.is_multiple_of(64) {
+            self.producer.poll(Duration::ZERO);
+        }
     }
 
     /// Produces one message.
