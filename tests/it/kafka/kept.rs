@@ -9,13 +9,10 @@ use streamgauge::base::clock::Clock;
 use streamgauge::base::shutdown::Shutdown;
 
 use super::broker;
-use super::cluster::{Messages, Mock, committed, pipeline};
+use super::cluster::{Messages, committed, group, pipeline};
 use super::members::{EVENTS, wait_until};
-use super::watchman::{PROPERTIES, Watchman};
 use crate::program::Running;
 use crate::sample::samples;
-
-const TOPIC: &str = "orders";
 
 /// How often a member commits what it has posted, as `source/kafka/session.rs` says.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,10 +24,11 @@ struct Place {
 }
 
 impl Place {
-    /// In `folder`, whose last part is the group's name.
+    /// In `folder`, whose last part is the name of the group and of its topic.
     fn new(folder: PathBuf, brokers: &str, properties: &str) -> Place {
+        let topic = group(&folder);
         fs::create_dir_all(&folder).unwrap();
-        let options = format!("topics: [{TOPIC}], properties: {{{properties}}}");
+        let options = format!("topics: [{topic}], properties: {{{properties}}}");
         Place { pipeline: pipeline(&folder, brokers, &options), state: folder.join("state") }
     }
 
@@ -60,13 +58,13 @@ struct Flow {
 }
 
 impl Flow {
-    fn to(brokers: &str) -> Flow {
+    fn to(brokers: &str, topic: &'static str) -> Flow {
         let (stop, brokers) = (Shutdown::new(), brokers.to_owned());
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             let mut messages = Messages::to(&brokers, "lz4");
             while !stopped.wait(Duration::from_millis(20)) {
-                messages.produce(TOPIC, 8, 200);
+                messages.produce(topic, 8, 200);
             }
             messages.count
         });
@@ -89,12 +87,14 @@ fn wait_until_it_counts(member: &Running) {
 
 #[test]
 fn a_rolling_restart_of_members_that_keep_their_ledgers_counts_each_message_once() {
-    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
-    let _watchman = Watchman::of(&mock, "kept");
-    let brokers = mock.brokers();
+    let Some(broker) = broker::shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    broker.create_topic("rolling", 8);
+    let brokers = &broker.plaintext;
+    let properties = "session.timeout.ms: 6000";
     let places =
-        ["0", "1"].map(|name| Place::new(folder.path().join(name).join("kept"), &brokers, PROPERTIES));
-    let flow = Flow::to(&brokers);
+        ["0", "1"].map(|name| Place::new(folder.path().join(name).join("rolling"), brokers, properties));
+    let flow = Flow::to(brokers, "rolling");
     let mut members = places.each_ref().map(Place::start);
     members.iter().for_each(wait_until_it_counts);
     let instances = members.each_ref().map(instance);
@@ -113,19 +113,21 @@ fn a_rolling_restart_of_members_that_keep_their_ledgers_counts_each_message_once
     }
     let messages = flow.end();
     wait_until("all is counted", || sum(&members) >= messages);
-    wait_until("all is committed", || committed(&brokers, "kept", TOPIC, 8) as f64 == messages);
+    wait_until("all is committed", || committed(brokers, "rolling", "rolling", 8) as f64 == messages);
     assert_eq!(sum(&members), messages);
     assert_eq!(members.each_ref().map(instance), instances);
 }
 
 #[test]
 fn what_a_killed_member_had_not_committed_is_all_that_is_counted_twice() {
-    let (mock, folder) = (Mock::new(1), tempfile::tempdir().unwrap());
-    let _watchman = Watchman::of(&mock, "kept");
-    let brokers = mock.brokers();
+    let Some(broker) = broker::shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    broker.create_topic("moved", 8);
+    let brokers = &broker.plaintext;
+    let properties = "session.timeout.ms: 6000";
     let places =
-        ["0", "1"].map(|name| Place::new(folder.path().join(name).join("kept"), &brokers, PROPERTIES));
-    let flow = Flow::to(&brokers);
+        ["0", "1"].map(|name| Place::new(folder.path().join(name).join("moved"), brokers, properties));
+    let flow = Flow::to(brokers, "moved");
     let [killed, staying] = places.each_ref().map(Place::start);
     [&killed, &staying].into_iter().for_each(wait_until_it_counts);
     let (clock, pause, mut shares) = (Clock::system(), Shutdown::new(), Vec::new());
@@ -148,7 +150,7 @@ fn what_a_killed_member_had_not_committed_is_all_that_is_counted_twice() {
     assert_eq!(instance(&again), identity);
     wait_until_it_counts(&again);
     let messages = flow.end();
-    wait_until("all is committed", || committed(&brokers, "kept", TOPIC, 8) as f64 == messages);
+    wait_until("all is committed", || committed(brokers, "moved", "moved", 8) as f64 == messages);
     let twice = sum(&[again, staying]) - messages;
     assert!((0.0..=last - early).contains(&twice), "{twice} of {messages} twice; {last} - {early} allowed");
 }
@@ -157,13 +159,13 @@ fn what_a_killed_member_had_not_committed_is_all_that_is_counted_twice() {
 fn a_static_member_that_is_killed_and_comes_back_counts_exactly() {
     let Some(broker) = broker::shared() else { return };
     let folder = tempfile::tempdir().unwrap();
-    broker.create_topic(TOPIC, 8);
+    broker.create_topic("static", 8);
     let brokers = &broker.plaintext;
     let places = ["0", "1"].map(|name| {
         let properties = format!("group.instance.id: member-{name}");
         Place::new(folder.path().join(name).join("static"), brokers, &properties)
     });
-    let flow = Flow::to(brokers);
+    let flow = Flow::to(brokers, "static");
     let mut members = places.each_ref().map(Place::start);
     members.iter().for_each(wait_until_it_counts);
     let instances = members.each_ref().map(instance);
@@ -177,7 +179,7 @@ fn a_static_member_that_is_killed_and_comes_back_counts_exactly() {
         members = [again, staying];
     }
     let messages = flow.end();
-    wait_until("all is committed", || committed(brokers, "static", TOPIC, 8) as f64 == messages);
+    wait_until("all is committed", || committed(brokers, "static", "static", 8) as f64 == messages);
     assert_eq!(sum(&members), messages);
     assert_eq!(members.each_ref().map(instance), instances);
 }
