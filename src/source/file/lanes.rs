@@ -13,8 +13,9 @@ use crate::source::block::Cut;
 use crate::source::{Closed, Outlet};
 
 /// How many contents of one inode have keys of their own. They follow each other by truncation, so only a few can be
-/// unfinished at a time; all are asked for after a restart, and what has a key beyond them would not be known again.
-const GENERATIONS: u32 = 16;
+/// unfinished at a time, unless the program is killed again and again before it can give up those whose copies are gone. After a
+/// restart keys are asked for until so many in a row are not known.
+const GENERATIONS: u32 = 64;
 
 /// How long the key of a lane that ended is left alone, so that its last posting is surely done.
 const REST: Duration = Duration::from_secs(60);
@@ -90,11 +91,17 @@ impl Lanes {
     /// What the ledger knows of the file `id`, which now starts with `head` and has `size` bytes.
     pub fn recall(&self, id: FileId, head: &Head, size: u64, outlet: &dyn Outlet) -> Recalled {
         let mut recalled = Recalled::default();
-        for key in (0..GENERATIONS).map(|generation| key(id, generation)) {
-            if self.taken.contains(&key) {
-                continue;
+        let mut unknown = 0;
+        for key in (0..u32::MAX).map(|generation| key(id, generation)) {
+            if unknown == GENERATIONS {
+                break;
             }
-            let Some(position) = outlet.position(&key) else { continue };
+            let position = outlet.position(&key).filter(|_| !self.taken.contains(&key));
+            let Some(position) = position else {
+                unknown += 1;
+                continue;
+            };
+            unknown = 0;
             if position.offset > size || !Head::fits(head, position.witness) {
                 recalled.former = true;
             } else if recalled.current.as_ref().is_none_or(|(_, best)| reach(best) < reach(&position)) {

@@ -823,8 +823,8 @@ fn truncated_more_often_within_a_moment_than_there_are_keys_for() {
     let mut wanted = Vec::new();
     world.append("app.log", "");
     world.scan();
-    for round in 0..40 {
-        let line = format!("line {round:02}");
+    for round in 0..100 {
+        let line = format!("line {round:03}");
         world.append("app.log", &(line.clone() + "\n"));
         wanted.push(line);
         world.read();
@@ -839,15 +839,15 @@ fn truncated_more_often_within_a_moment_than_there_are_keys_for() {
             world.turn();
         }
     }
-    world.append("app.log", "line 40\n");
+    world.append("app.log", "line 100\n");
     world.turn();
     world.restart();
-    world.append("app.log", "line 41\n");
+    world.append("app.log", "line 101\n");
     world.copy("app.log", "app.log.1");
     world.truncate("app.log");
-    world.append("app.log", "line 42\n");
+    world.append("app.log", "line 102\n");
     world.settle();
-    wanted.extend((40..43).map(|round| format!("line {round}")));
+    wanted.extend((100..103).map(|round| format!("line {round}")));
     assert_eq!(world.lines(), wanted);
 }
 
