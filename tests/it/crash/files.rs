@@ -58,9 +58,7 @@ pub struct Log<'l> {
 impl<'l> Log<'l> {
     /// An empty file, whose lines are numbered from `first` on.
     pub fn new(path: &'l Path, first: u64, counted: &'l Counted) -> Log<'l> {
-        let mut contents = Vec::with_capacity(1);
-        contents.push(first..first);
-        Log { path, contents, counted }
+        Log { path, contents: std::iter::once(first..first).collect(), counted }
     }
 
     /// Writes, and rotates the file, until `stop` is raised; and says what it wrote, once all is counted.
