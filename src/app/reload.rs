@@ -1,11 +1,11 @@
 //! Loads the pipeline files again while the program runs, and goes on with them if nothing is wrong.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use super::page::Page;
-use super::running::Running;
+use super::running::{Changed, Running};
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::config;
@@ -20,6 +20,8 @@ pub(super) struct Reloader {
     page: Arc<Page>,
     telemetry: Arc<Telemetry>,
     clock: Clock,
+    /// Raised when the program stops.
+    stopping: Shutdown,
     /// Held while the configuration is changed; `None` once the program stops.
     running: Mutex<Option<Running>>,
 }
@@ -29,29 +31,58 @@ impl Reloader {
     pub(super) fn new(paths: Vec<PathBuf>, running: Running, clock: Clock) -> Reloader {
         let page = Arc::clone(&running.page);
         let telemetry = Arc::clone(&page.telemetry);
-        Reloader { paths, page, telemetry, clock, running: Mutex::new(Some(running)) }
+        Reloader {
+            paths,
+            page,
+            telemetry,
+            clock,
+            stopping: Shutdown::new(),
+            running: Mutex::new(Some(running)),
+        }
     }
 
-    /// What runs, to be stopped: there is no other configuration any more. One that is being changed to has so long; if it
-    /// waits for something to be posted, that is given up then.
-    pub(super) fn take(&self, patience: Duration) -> Option<Running> {
-        let (end, pause) = (self.clock.monotonic() + patience, Shutdown::new());
-        loop {
+    /// Stops what runs within so long; says whether everything was posted. Nothing is loaded any more; a change under way
+    /// is given up where it waits.
+    pub(super) fn stop(&self, grace: Duration) -> bool {
+        let end = self.clock.monotonic() + grace;
+        self.stopping.raise();
+        let pause = Shutdown::new();
+        let running = loop {
             match self.running.try_lock() {
-                Ok(mut running) => return running.take(),
-                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner().take(),
+                Ok(mut running) => break running.take(),
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner().take(),
                 Err(TryLockError::WouldBlock) => {}
             }
             if self.clock.monotonic() >= end {
                 self.page.ticker.close(Duration::ZERO);
             }
             pause.wait(Duration::from_millis(10));
+        };
+        let left = end.saturating_sub(self.clock.monotonic());
+        let is_posted = running.is_none_or(|running| running.stop(left));
+        self.page.log_totals();
+        is_posted
+    }
+
+    /// Begins again what could not be begun before; to be called every second or so.
+    pub(super) fn tend(&self) {
+        if let Ok(mut running) = self.running.try_lock()
+            && let Some(running) = running.as_mut()
+        {
+            running.tend();
         }
     }
 
     /// Loads the files and goes on with them, or says what is wrong. Takes as long as sources that are changed take to end.
     pub(super) fn load(&self, asked_by: &'static str) -> Reload {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those who ask while it is done would each hold a thread.
+        let Ok(mut running) = self.running.try_lock() else {
+            tracing::warn!(
+                asked_by,
+                "the configuration is being changed already, and is not loaded once more"
+            );
+            return Reload::Impossible("The configuration is being changed already; try again.\n".to_owned());
+        };
         let Some(running) = running.as_mut() else {
             return Reload::Impossible("The program is stopping.".to_owned());
         };
@@ -60,17 +91,17 @@ impl Reloader {
             Ok(plan) => plan,
             Err(faults) => return self.refuse(&faults),
         };
-        match running.change(plan) {
+        match running.change(plan, &self.stopping) {
             Ok(changed) => {
                 self.telemetry.reloads.succeeded(self.clock.unix());
-                let said = changed.to_string();
-                tracing::info!(changed = said, "the configuration was loaded");
-                Reload::Done(format!("The configuration was loaded: {said}.\n"))
+                let Changed { same, changed: other, new, removed } = changed;
+                tracing::info!(changed = other, new, removed, same, "the configuration was loaded");
+                Reload::Done(format!("The configuration was loaded; {changed}.\n"))
             }
             Err(why) => {
                 self.telemetry.reloads.refused();
-                tracing::error!(why, "the configuration was not changed");
-                Reload::Impossible(format!("The configuration was not changed: {why}.\n"))
+                tracing::error!(why, "the configuration is not in effect");
+                Reload::Impossible(format!("The configuration is not in effect: {why}.\n"))
             }
         }
     }

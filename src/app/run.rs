@@ -14,7 +14,7 @@ use super::watch::Watch;
 use crate::base::clock::Clock;
 use crate::cli::{EngineFlags, Run, Web};
 use crate::engine::Options;
-use crate::serve::{self, Exposition};
+use crate::serve::{self, Exposition, Reload};
 
 /// How many bytes may wait for each worker: enough that it always has work, few enough to stay in the cache.
 const QUEUE_BYTES: usize = 4 << 20;
@@ -60,32 +60,25 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
         reloading.abort();
         tracing::info!("stopping: sources finish, everything is posted");
         let end = async {
-            let is_posted = tokio::task::spawn_blocking(move || stop_running(&reloader)).await?;
+            let is_posted = tokio::task::spawn_blocking(move || reloader.stop(GRACE)).await?;
             drop(stop);
             server.await??;
             anyhow::Ok(if is_posted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         };
         tokio::select! {
             ended = end => ended,
-            () = signals.next() => Ok(ExitCode::FAILURE),
+            () = signals.next() => {
+                tracing::error!("ended at once; what was not posted is read again, where the state is kept");
+                Ok(ExitCode::FAILURE)
+            }
         }
     });
-    match &ended {
-        Ok(code) if *code == ExitCode::SUCCESS => tracing::info!("stopped"),
-        _ => tracing::error!("ended at once; what was not posted is read again, where the state is kept"),
+    if matches!(ended, Ok(code) if code == ExitCode::SUCCESS) {
+        tracing::info!("stopped");
     }
     // What still runs after a second signal is not waited for.
     runtime.shutdown_background();
     ended
-}
-
-/// Stops what runs; says whether everything was posted.
-fn stop_running(reloader: &Reloader) -> bool {
-    let Some(running) = reloader.take(GRACE) else { return true };
-    let page = Arc::clone(&running.page);
-    let is_posted = running.stop(GRACE);
-    page.log_totals();
-    is_posted
 }
 
 /// Loads the configuration again at each SIGHUP, and when these files change.
@@ -96,15 +89,24 @@ async fn reload_when_told(
 ) -> anyhow::Result<()> {
     let mut pause = tokio::time::interval(WATCH);
     loop {
-        let asked_by = tokio::select! {
-            _ = told.recv() => "SIGHUP",
-            _ = pause.tick(), if watch.is_some() => "a change of the files",
+        let is_told = tokio::select! {
+            _ = told.recv() => true,
+            _ = pause.tick() => false,
         };
         let reloader = Arc::clone(&reloader);
         let looked = tokio::task::spawn_blocking(move || {
-            let is_told = asked_by == "SIGHUP" || watch.as_mut().is_some_and(Watch::look);
-            // What it says is in the log as well.
-            is_told.then(|| reloader.load(asked_by));
+            reloader.tend();
+            // What loading says is in the log as well.
+            let before = watch.as_ref().map(Watch::loaded);
+            let is_changed = watch.as_mut().is_some_and(Watch::look);
+            let loaded = match (is_told, is_changed) {
+                (true, _) => Some(reloader.load("SIGHUP")),
+                (_, true) => Some(reloader.load("a change of the files")),
+                _ => None,
+            };
+            if let (Some(Reload::Impossible(_)), Some(watch), Some(before)) = (loaded, &mut watch, before) {
+                watch.again(before);
+            }
             watch
         });
         watch = looked.await?;

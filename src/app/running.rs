@@ -12,15 +12,22 @@ use super::page::Page;
 use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::config::{PipelinePlan, Plan};
-use crate::engine::{Engine, Options, Surroundings, Swap};
+use crate::engine::{Engine, Options, Surroundings, Swap, Swapped};
 use crate::journal;
 use crate::ledger::{Keeper, Ledger};
 use crate::serve::Exposition;
-use crate::source::{Context, Outlet, SourceError};
+use crate::source::{Context, SourceError};
 use crate::telemetry::Telemetry;
 
 /// How long sources get to end when their pipeline is changed: as long as it takes to leave a group in order.
 const SOURCE_GRACE: Duration = Duration::from_secs(60);
+
+/// How long it is waited until what sources handed over is posted, and until processors are swapped.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
+const SWAP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is said of a change that could not be posted when it was under way.
+const LATER: &str = "it takes effect as soon as postings can be written again, /-/ready says why they cannot";
 
 /// Why nothing is changed while nothing can be posted.
 const STUCK: &str = "nothing can be posted at the moment, /-/ready says why";
@@ -31,6 +38,8 @@ pub(super) struct Running {
     surroundings: Surroundings,
     plan: Plan,
     readers: Vec<Reader>,
+    /// Whether something that a source handed over before it ended may not be posted yet.
+    is_unsettled: bool,
     pub(super) page: Arc<Page>,
 }
 
@@ -76,9 +85,9 @@ impl Running {
         let engine = Engine::start(layout, keeper, surroundings.clone(), || plan.processors());
         let Surroundings { ledger, telemetry, clock } = surroundings.clone();
         let page = Arc::new(Page::new(engine.ticker(), ledger, telemetry, clock));
-        let mut running = Running { engine, surroundings, plan, readers: Vec::new(), page };
-        let all: Vec<_> = (0..running.plan.pipelines.len()).collect();
-        all.into_iter().for_each(|at| running.read(at));
+        let mut running =
+            Running { engine, surroundings, plan, readers: Vec::new(), is_unsettled: false, page };
+        running.tend();
         running
     }
 
@@ -103,74 +112,94 @@ impl Running {
     }
 
     /// Goes on with another plan. Pipelines that are the same run on as if nothing had happened; where only what is done with
-    /// the events is another, the source reads on.
+    /// the events is another, the source reads on. Sources that have failed are begun again. Gives up when `stop` is raised.
     ///
     /// # Errors
-    /// Why it was not possible. Then everything goes on as before.
-    pub(super) fn change(&mut self, mut plan: Plan) -> Result<Changed, String> {
-        if self.page.ticker.is_stuck() {
+    /// Why it was not possible. Then everything goes on as before, unless it says otherwise.
+    pub(super) fn change(&mut self, mut plan: Plan, stop: &Shutdown) -> Result<Changed, String> {
+        self.tend();
+        if self.page.ticker.is_stuck() || self.is_unsettled {
             return Err(STUCK.to_owned());
         }
         plan.join(&self.surroundings.ledger);
+        let failed = self.surroundings.telemetry.sources.failures();
         let stays = |number: usize| {
-            let (old, new) = (find(&self.plan, number)?, find(&plan, number)?);
-            (old.written.source == new.written.source && old.columns() == new.columns()).then_some(())
+            let (Some(old), Some(new)) = (find(&self.plan, number), find(&plan, number)) else {
+                return false;
+            };
+            old.written.source == new.written.source
+                && old.columns() == new.columns()
+                && !failed.contains_key(&number)
         };
-        let ending: Vec<_> = self
-            .readers
-            .iter()
-            .map(|reader| reader.pipeline)
-            .filter(|number| stays(*number).is_none())
-            .collect();
+        let readers = self.readers.iter().map(|reader| reader.pipeline);
+        let ending: Vec<_> = readers.filter(|number| !stays(*number)).collect();
         let changed = Changed::between(&self.plan, &plan);
-        if let Err(why) = self.end(&ending).and_then(|()| self.swap(&plan)) {
-            // What was ended for nothing is begun again.
-            self.begin_those_without_reader();
-            return Err(why);
-        }
+        let swapped = self.end(&ending, stop).map(|()| self.swap(&plan));
+        let done = match swapped {
+            Ok(Swapped::Not) => Err(STUCK.to_owned()),
+            Ok(swapped) => {
+                self.take_on(plan);
+                self.is_unsettled |= swapped == Swapped::Later;
+                match swapped {
+                    Swapped::Later => Err(LATER.to_owned()),
+                    _ => Ok(changed),
+                }
+            }
+            Err(why) => Err(why),
+        };
+        // Also those that were ended for nothing.
+        self.tend();
+        done
+    }
+
+    /// Goes on as another plan says, which the workers have already.
+    fn take_on(&mut self, plan: Plan) {
         let old = std::mem::replace(&mut self.plan, plan);
         for gone in old.pipelines.iter().filter(|old| find(&self.plan, old.number).is_none()) {
             self.surroundings.telemetry.sources.end(gone.number);
         }
-        self.begin_those_without_reader();
-        Ok(changed)
     }
 
-    fn begin_those_without_reader(&mut self) {
+    /// Begins the sources that are to read and do not, once all that others have handed over is posted: only then do
+    /// positions say where to begin. To be called now and then.
+    pub(super) fn tend(&mut self) {
+        self.readers.retain(|reader| !reader.shutdown.is_raised() || !reader.thread.is_finished());
         let is_read = |number: usize| self.readers.iter().any(|reader| reader.pipeline == number);
         let plans = self.plan.pipelines.iter().enumerate();
-        let begun: Vec<_> = plans.filter(|(_, plan)| !is_read(plan.number)).map(|(at, _)| at).collect();
-        begun.into_iter().for_each(|at| self.read(at));
+        let unread: Vec<_> = plans.filter(|(_, plan)| !is_read(plan.number)).map(|(at, _)| at).collect();
+        if self.is_unsettled && (self.page.ticker.is_stuck() || !self.engine.settle(SETTLE_PATIENCE)) {
+            return;
+        }
+        self.is_unsettled = self.readers.iter().any(|reader| reader.shutdown.is_raised());
+        unread.into_iter().for_each(|at| self.read(at));
     }
 
     /// Ends the sources of these pipelines, and has all that they handed over posted.
-    fn end(&mut self, pipelines: &[usize]) -> Result<(), String> {
+    fn end(&mut self, pipelines: &[usize], stop: &Shutdown) -> Result<(), String> {
+        if pipelines.is_empty() {
+            return Ok(());
+        }
         let is_ending = |reader: &Reader| pipelines.contains(&reader.pipeline);
         self.readers.iter().filter(|reader| is_ending(reader)).for_each(|reader| reader.shutdown.raise());
-        let late = |readers: &[Reader]| {
-            readers
-                .iter()
-                .find(|reader| is_ending(reader) && !reader.thread.is_finished())
-                .map(|reader| reader.pipeline)
-        };
-        if !wait_until(SOURCE_GRACE, || late(&self.readers).is_none()) {
-            let name = late(&self.readers)
-                .and_then(|number| find(&self.plan, number))
-                .map(|plan| plan.name.as_str());
-            let name = name.unwrap_or_default();
+        self.is_unsettled = true;
+        let late = || self.readers.iter().find(|reader| is_ending(reader) && !reader.thread.is_finished());
+        wait_until(SOURCE_GRACE, || late().is_none() || stop.is_raised());
+        if let Some(late) = late() {
+            let name = find(&self.plan, late.pipeline).map_or("", |plan| plan.name.as_str());
             return Err(format!(
-                "the source of pipeline {name} has not ended after {SOURCE_GRACE:?}; try again"
+                "the source of pipeline {name} takes long to end; it is begun again as it was"
             ));
         }
-        self.readers.retain(|reader| !is_ending(reader));
-        for pipeline in pipelines {
-            self.engine.outlet(*pipeline).settle().map_err(|_| "the program is stopping".to_owned())?;
+        if !self.engine.settle(SETTLE_PATIENCE) {
+            return Err(STUCK.to_owned());
         }
+        self.readers.retain(|reader| !is_ending(reader));
+        self.is_unsettled = false;
         Ok(())
     }
 
     /// Has the workers and the ledger go on with what is different in another plan.
-    fn swap(&self, plan: &Plan) -> Result<(), String> {
+    fn swap(&self, plan: &Plan) -> Swapped {
         let is_same =
             |new: &PipelinePlan| find(&self.plan, new.number).is_some_and(|old| old.written == new.written);
         let changed: Vec<_> = plan.pipelines.iter().filter(|new| !is_same(new)).collect();
@@ -181,7 +210,7 @@ impl Running {
             new.chain(gone.iter().map(|plan| (plan.number, None))).collect()
         });
         let swap = Swap { processors: processors.collect(), pipelines: plan.accounts() };
-        self.engine.swap(swap).map_err(|_| STUCK.to_owned())
+        self.engine.swap(swap, SWAP_PATIENCE)
     }
 
     /// Lets the sources finish, for at most `grace`, and posts everything they handed over. Says whether all of it is.
@@ -205,10 +234,10 @@ impl Running {
 /// What another plan changes: how many pipelines there are of each sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Changed {
-    same: usize,
-    changed: usize,
-    new: usize,
-    removed: usize,
+    pub(super) same: usize,
+    pub(super) changed: usize,
+    pub(super) new: usize,
+    pub(super) removed: usize,
 }
 
 impl Changed {
@@ -225,7 +254,7 @@ impl Changed {
 impl fmt::Display for Changed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Changed { same, changed, new, removed } = self;
-        write!(out, "{changed} pipelines changed, {new} new, {removed} removed, {same} as before")
+        write!(out, "pipelines changed: {changed}, new: {new}, removed: {removed}, as before: {same}")
     }
 }
 

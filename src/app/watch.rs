@@ -12,24 +12,41 @@ pub(super) struct Watch {
     paths: Vec<PathBuf>,
     loaded: u128,
     last: u128,
+    /// How many looks are left out before a change is told again.
+    pause: u32,
 }
+
+/// How many looks pass before a change that could not be made is told again.
+const PAUSE: u32 = 10;
 
 impl Watch {
     /// Compares with the files as they are now.
     pub(super) fn new(paths: Vec<PathBuf>) -> Watch {
         let loaded = config::digest(&paths);
-        Watch { paths, loaded, last: loaded }
+        Watch { paths, loaded, last: loaded, pause: 0 }
     }
 
     /// Whether the files are to be loaded again; to be asked every second or so.
     pub(super) fn look(&mut self) -> bool {
         let now = config::digest(&self.paths);
         let is_settled = std::mem::replace(&mut self.last, now) == now;
-        let is_new = is_settled && now != self.loaded;
+        self.pause = self.pause.saturating_sub(1);
+        let is_new = is_settled && now != self.loaded && self.pause == 0;
         if is_new {
             self.loaded = now;
         }
         is_new
+    }
+
+    /// What was told last could not be done: it is told again after a while.
+    pub(super) fn again(&mut self, before: u128) {
+        self.loaded = before;
+        self.pause = PAUSE;
+    }
+
+    /// The files as they were loaded.
+    pub(super) fn loaded(&self) -> u128 {
+        self.loaded
     }
 }
 
@@ -55,7 +72,11 @@ mod tests {
         assert_eq!([watch.look(), watch.look()], [false, true]);
         fs::write(&path, "four").unwrap();
         assert_eq!([watch.look(), watch.look()], [false, false]);
+        let before = watch.loaded();
         fs::remove_file(&path).unwrap();
         assert_eq!([watch.look(), watch.look()], [false, true]);
+        watch.again(before);
+        let looks = std::iter::repeat_with(|| watch.look()).take(12).collect::<Vec<_>>();
+        assert_eq!(looks.iter().position(|told| *told), Some(PAUSE as usize - 1));
     }
 }

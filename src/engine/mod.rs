@@ -19,7 +19,7 @@ use crate::telemetry::Telemetry;
 pub use outlet::LaneOutlet;
 use outlet::Lanes;
 use queue::Queue;
-pub use swap::{Replacement, Swap};
+pub use swap::{Replacement, Swap, Swapped};
 pub use tick::Ticker;
 
 /// How the engine is laid out.
@@ -90,12 +90,14 @@ impl Engine {
         self.workers.len()
     }
 
-    /// Swaps processors and pipelines between two ticks.
-    ///
-    /// # Errors
-    /// Gives them back if nothing can be posted now.
-    pub fn swap(&self, swap: Swap) -> Result<(), Swap> {
-        self.ticker.swap(swap)
+    /// Swaps processors and pipelines between two ticks; waits for it at most for so long.
+    pub fn swap(&self, swap: Swap, patience: Duration) -> Swapped {
+        self.ticker.swap(swap, patience)
+    }
+
+    /// Waits until everything that sources have handed over up to now is posted, at most for so long; says whether it is.
+    pub fn settle(&self, patience: Duration) -> bool {
+        outlet::settle(&self.queues, &self.ticker, (&self.surroundings.clock, patience)) == Ok(true)
     }
 
     /// Takes no more batches, finishes those that wait, posts everything, and stops. What cannot be posted is tried again

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::queue::Queue;
 use super::{Surroundings, Ticker};
+use crate::base::clock::Clock;
 use crate::ledger::Positions;
 use crate::model::batch::{Batch, Lane, LaneId, Position};
 use crate::source::{Closed, Outlet, Rejected};
@@ -56,6 +57,22 @@ fn trim(batch: &mut Batch) {
     }
 }
 
+/// Waits until everything that waits for the workers is posted, at most for so long; says whether it is.
+pub(super) fn settle(
+    queues: &[Arc<Queue>],
+    ticker: &Ticker,
+    (clock, patience): (&Clock, Duration),
+) -> Result<bool, Closed> {
+    let end = clock.monotonic() + patience;
+    let (reached, heard) = sync_channel(0);
+    queues.iter().try_for_each(|queue| queue.mark(reached.clone()))?;
+    drop(reached);
+    // Nothing is ever sent: it ends when the last worker has dropped its mark. While nothing can be posted workers wait,
+    // and whoever asks has a group to stay in, or a program to end.
+    let is_reached = heard.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected);
+    Ok(is_reached && ticker.tick_within(end.saturating_sub(clock.monotonic())))
+}
+
 impl Outlet for LaneOutlet {
     fn open(&mut self, key: String, name: String, fields: Vec<Box<[u8]>>) -> Arc<Lane> {
         let id = LaneId(self.lanes.next.fetch_add(1, Ordering::Relaxed));
@@ -89,15 +106,8 @@ impl Outlet for LaneOutlet {
     }
 
     fn settle(&mut self) -> Result<(), Closed> {
-        let (reached, heard) = sync_channel(0);
-        self.queues.iter().try_for_each(|queue| queue.mark(reached.clone()))?;
-        drop(reached);
-        // Nothing is ever sent: it ends when the last worker has dropped its mark. While nothing can be posted workers
-        // wait, and whoever asks has a group to stay in, or a program to end.
-        let start = self.surroundings.clock.monotonic();
-        heard.recv_timeout(SETTLE_PATIENCE).ok();
-        let waited = self.surroundings.clock.monotonic().saturating_sub(start);
-        if !self.ticker.tick_within(SETTLE_PATIENCE.saturating_sub(waited)) {
+        let patience = (&self.surroundings.clock, SETTLE_PATIENCE);
+        if !settle(&self.queues, &self.ticker, patience)? {
             tracing::warn!("what was handed over could not be posted in time");
         }
         Ok(())

@@ -14,6 +14,17 @@ pub struct Swap {
     pub pipelines: Vec<ledger::Pipeline>,
 }
 
+/// What became of a [`Swap`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swapped {
+    /// It is done, and posted.
+    Done,
+    /// It is done in the workers, and will be in the ledger as soon as something can be posted again.
+    Later,
+    /// Nothing was swapped: nothing can be posted now, or the engine stops.
+    Not,
+}
+
 /// Processors of one worker by the number of their pipeline.
 pub type Replacement = Vec<(usize, Option<Processor>)>;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Surroundings;
 use super::queue::Queue;
-use super::swap::Swap;
+use super::swap::{Replacement, Swap, Swapped};
 use crate::base::backoff::Backoff;
 use crate::base::clock::Clock;
 use crate::journal::CommitError;
@@ -53,7 +53,7 @@ struct State {
 
 impl Ticker {
     /// Waits until everything that workers had recorded before this call is posted; at most for `patience`, and not while
-    /// nothing can be posted. Says whether it is, or the engine has stopped.
+    /// nothing can be posted. Says whether it is.
     pub fn tick_within(&self, patience: Duration) -> bool {
         let mut state = self.0.state();
         let number = state.begun + 1;
@@ -80,20 +80,26 @@ impl Ticker {
         }
     }
 
-    /// Has processors and pipelines swapped between two ticks, and waits until it is done. Gives it back if that is not
-    /// possible: the engine has stopped, or cannot post.
-    pub(super) fn swap(&self, swap: Swap) -> Result<(), Swap> {
+    /// Has processors and pipelines swapped between two ticks, and waits until it is done, at most for so long.
+    pub(super) fn swap(&self, swap: Swap, patience: Duration) -> Swapped {
         let mut state = self.0.state();
         if state.closed.is_some() || state.stuck || state.swap.is_some() {
-            return Err(swap);
+            return Swapped::Not;
         }
         state.swap = Some(swap);
         let number = state.begun + 1;
         state.wanted = state.wanted.max(number);
         self.0.changed.notify_all();
         let waiting = |state: &mut State| state.posted < number && state.closed.is_none();
-        let mut state = self.0.changed.wait_while(state, waiting).unwrap_or_else(PoisonError::into_inner);
-        state.swap.take().map_or(Ok(()), Err)
+        let waited = self.0.changed.wait_timeout_while(state, patience, waiting);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.posted >= number {
+            Swapped::Done
+        } else if state.swap.take().is_some() {
+            Swapped::Not
+        } else {
+            Swapped::Later
+        }
     }
 
     /// Whether the tick under way could not be committed up to now.
@@ -131,11 +137,11 @@ impl Shared {
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        state.posted >= number || state.closed.is_some()
+        state.posted >= number
     }
 
-    /// Waits until a tick is due, perhaps with something to swap; `None` when the engine is stopping.
-    fn due(&self, interval: Option<Duration>) -> Option<Option<Swap>> {
+    /// Waits until a tick is due; `false` when the engine is stopping.
+    fn due(&self, interval: Option<Duration>) -> bool {
         let idle = |state: &mut State| state.wanted <= state.begun && state.closed.is_none();
         let state = self.state();
         let mut state = match interval {
@@ -149,7 +155,16 @@ impl Shared {
         };
         state.begun += 1;
         state.begun_at = Some(self.clock.monotonic());
-        state.closed.is_none().then(|| state.swap.take())
+        state.closed.is_none()
+    }
+
+    fn wants_swap(&self) -> bool {
+        self.state().swap.is_some()
+    }
+
+    /// What is to be swapped, which from here on cannot be taken back.
+    fn take_swap(&self) -> Option<Swap> {
+        self.state().swap.take()
     }
 
     fn done(&self) {
@@ -208,14 +223,14 @@ struct Ticking {
 
 impl Ticking {
     fn run(&mut self, interval: Option<Duration>) -> Result<(), Abandoned> {
-        while let Some(swap) = self.shared.due(interval) {
-            let (processors, pipelines) = swap.map(Swap::part).unwrap_or_default();
-            let mut processors = processors.into_iter();
-            for queue in &self.queues {
-                queue.request_hand_over(processors.next().unwrap_or_default());
+        while self.shared.due(interval) {
+            if self.shared.wants_swap() {
+                // Before anything is another it is seen whether a posting can be committed.
+                self.keeper.insist();
+                self.hand_over(Vec::new())?;
             }
-            let deltas = self.deltas.iter().filter_map(|worker| worker.recv().ok()).collect();
-            self.post(deltas)?;
+            let (processors, pipelines) = self.shared.take_swap().map(Swap::part).unwrap_or_default();
+            self.hand_over(processors)?;
             if let Some(pipelines) = pipelines {
                 self.keeper.adopt(pipelines, self.surroundings.clock.steady());
                 self.post(Vec::new())?;
@@ -227,6 +242,16 @@ impl Ticking {
         let posted = self.post(deltas);
         self.shared.done();
         posted
+    }
+
+    /// Has every worker hand over, and go on with other processors, and posts what they handed over.
+    fn hand_over(&mut self, processors: Vec<Replacement>) -> Result<(), Abandoned> {
+        let mut processors = processors.into_iter();
+        for queue in &self.queues {
+            queue.request_hand_over(processors.next().unwrap_or_default());
+        }
+        let deltas = self.deltas.iter().filter_map(|worker| worker.recv().ok()).collect();
+        self.post(deltas)
     }
 
     fn post(&mut self, deltas: Vec<Delta>) -> Result<(), Abandoned> {

@@ -48,6 +48,8 @@ impl Default for Sizes {
 #[derive(Default)]
 struct Roll {
     sizes: Sizes,
+    /// Whether a record is to be written also for nothing.
+    is_asked: bool,
     /// What the next record begins, if it begins a segment.
     next: Option<Begin>,
     /// How far the slices of the segment are; `None` once all are written.
@@ -117,6 +119,11 @@ impl Keeper {
         self.roll.next = Some(Begin::Whole);
     }
 
+    /// Has the next posting committed also if there is nothing in it: to see whether that is possible.
+    pub fn insist(&mut self) {
+        self.roll.is_asked = true;
+    }
+
     /// Posts the deltas of a tick, one of each worker, once they are committed; says whether there was anything to commit.
     /// What cannot be committed is tried again for as long as `again` says so.
     ///
@@ -165,7 +172,8 @@ impl Keeper {
 impl Roll {
     /// Writes the next record; `None` if there is nothing to write.
     fn write(&mut self, prepared: &Prepared, state: &State, record: &mut Vec<u8>) -> Option<Mark> {
-        if self.next.is_none() && prepared.is_empty(state) {
+        let is_asked = std::mem::take(&mut self.is_asked);
+        if self.next.is_none() && !is_asked && prepared.is_empty(state) {
             return None;
         }
         let mut posting = Vec::new();

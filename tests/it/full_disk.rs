@@ -127,3 +127,39 @@ fn a_second_signal_ends_at_once_and_loses_nothing_that_was_posted() {
     assert!(log.contains("ended at once"), "{log}");
     world.start().wait_for("lines_total", world.lines as f64);
 }
+
+#[test]
+fn a_reload_that_cannot_be_posted_counts_nothing_twice_and_stops_nothing() {
+    let mut world = World::new();
+    world.append(100);
+    let mut running = world.start();
+    running.wait_for("lines_total", 100.0);
+    limit(&running, Some(0));
+    // Nothing has failed yet when the source is told to end.
+    world.append(500);
+    let file = world.root.path().join("lines.yaml");
+    let other = format!("\", \"{}\"]", world.root.path().join("b.log").display());
+    let pipeline = fs::read_to_string(&file).unwrap();
+    fs::write(&file, pipeline.replace("\"]", &other)).unwrap();
+    let reload = |address: &str| request(address, "POST", "/-/reload", "").unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| reload(&running.address));
+        Shutdown::new().wait(Duration::from_millis(300));
+        // Whoever asks meanwhile does not wait.
+        let (head, body) = reload(&running.address);
+        assert!(head.starts_with("HTTP/1.1 503") && body.contains("changed already"), "{head} {body}");
+        let (head, body) = first.join().unwrap();
+        assert!(head.starts_with("HTTP/1.1 503") && body.contains("nothing can be posted"), "{head} {body}");
+    });
+    world.append(300);
+    limit(&running, None);
+    running.wait_for_log("posted again");
+    running.wait_for("lines_total", 900.0);
+    assert!(running.get("/-/ready", "").0.starts_with("HTTP/1.1 200"));
+    let (head, body) = reload(&running.address);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head} {body}");
+    fs::write(world.root.path().join("b.log"), "one\n").unwrap();
+    world.append(9);
+    running.wait_for("lines_total", 910.0);
+    assert!(running.terminate().0.success());
+}

@@ -84,7 +84,10 @@ fn what_is_declared_as_before_goes_on_and_what_is_not_begins() {
     folder.write("two", "", "  - counter: {name: others_total, help: Of another pipeline.}\n");
     let (status, answer) = reload(&running);
     assert_eq!(status, "HTTP/1.1 200 OK");
-    assert_eq!(answer, "The configuration was loaded: 1 pipelines changed, 1 new, 0 removed, 0 as before.\n");
+    assert_eq!(
+        answer,
+        "The configuration was loaded; pipelines changed: 1, new: 1, removed: 0, as before: 0.\n"
+    );
     running.wait_for("others_total", 2.0);
     let (_, page) = running.get("/metrics", "");
     assert!(page.contains("# HELP lines_total All lines.\n") && !page.contains("words_total"), "{page}");
@@ -96,7 +99,7 @@ fn what_is_declared_as_before_goes_on_and_what_is_not_begins() {
     // The words come back, and are what they were when they went.
     folder.write("one", "", &[LINES, WORDS].concat());
     fs::remove_file(folder.pipelines().join("two.yaml")).unwrap();
-    assert!(reload(&running).1.contains("1 pipelines changed, 0 new, 1 removed, 0 as before"));
+    assert!(reload(&running).1.contains("pipelines changed: 1, new: 0, removed: 1, as before: 0"));
     assert_eq!(running.sample("words_total{word=\"a\"}"), 1.0);
     folder.append("a 1\n");
     running.wait_for("words_total{word=\"a\"}", 2.0);
@@ -130,7 +133,7 @@ fn a_faulty_configuration_changes_nothing_and_every_fault_is_told() {
     running.wait_for("lines_total", 2.0);
     fs::remove_file(folder.pipelines().join("two.yaml")).unwrap();
     folder.write("one", "", LINES);
-    assert!(reload(&running).1.contains("1 as before"));
+    assert!(reload(&running).1.contains("as before: 1"));
     assert_eq!(running.sample("streamgauge_config_last_reload_successful"), 1.0);
     let (head, body) = running.get("/-/reload", "");
     assert!(head.starts_with("HTTP/1.1 405") && body == "Only POST and PUT are answered here.\n", "{head}");
@@ -207,7 +210,12 @@ fn a_hundred_reloads(arguments: &[&str], folder: &Folder) {
         if number % 10 == 0 {
             running.send(Signal::HUP);
         } else {
-            let (status, answer) = reload(&running);
+            let (mut status, mut answer) = reload(&running);
+            // A signal before may not be done with.
+            while answer.contains("changed already") {
+                Shutdown::new().wait(Duration::from_millis(5));
+                (status, answer) = reload(&running);
+            }
             assert_eq!(status.contains("200"), number % 6 != 4, "{number}: {answer}");
         }
         let page = samples(&running.get("/metrics", "").1);
