@@ -3,17 +3,21 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::disk::Access;
+
 /// A directory's journal cannot be used. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is no directory, or may not be made, read or written.
     #[error(
-        "the state directory {} cannot be used: {error}: it must be a directory that this user may read and write",
-        .directory.display()
+        "the state directory {} cannot be used: {error}: it must be a directory that this user may {}",
+        .directory.display(), use_of(.access)
     )]
     Directory {
         /// As it was named.
         directory: PathBuf,
+        /// What it was to be used for.
+        access: Access,
         /// What the system said.
         error: io::Error,
     },
@@ -68,15 +72,39 @@ pub enum OpenError {
     },
 
     /// The system failed.
-    #[error("{} cannot be {doing}: {error}", .file.display())]
+    #[error(
+        "{} cannot be {}: {error}; nothing was changed: {}",
+        .file.display(), done(.access), fix(.access)
+    )]
     Failed {
         /// The file that it was about.
         file: PathBuf,
-        /// `read`, `written` ….
-        doing: &'static str,
+        /// What was to be done with it.
+        access: Access,
         /// What the system said.
         error: io::Error,
     },
+}
+
+fn use_of(access: &Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Write => "read and write",
+    }
+}
+
+fn done(access: &Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::Write => "written",
+    }
+}
+
+fn fix(access: &Access) -> &'static str {
+    match access {
+        Access::Read => "see that this user may read it, and that the disk is sound",
+        Access::Write => "free some space, or see that this user may write there",
+    }
 }
 
 fn process(pid: &Option<u32>) -> String {
@@ -87,10 +115,10 @@ fn process(pid: &Option<u32>) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// The system failed.
-    #[error("a record cannot be written to {}: {error}", .file.display())]
+    #[error("the state directory {} cannot be written: {error}", .directory.display())]
     Failed {
-        /// The segment that it was written to.
-        file: PathBuf,
+        /// As it was named. The file is another with each try.
+        directory: PathBuf,
         /// What the system said.
         error: io::Error,
     },

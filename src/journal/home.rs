@@ -35,17 +35,12 @@ impl Home {
         disk: Arc<dyn Disk>,
         access: Access,
     ) -> Result<(Home, Vec<u64>), OpenError> {
-        let unusable = |error| OpenError::Directory { directory: directory.to_owned(), error };
+        let unusable = |error| OpenError::Directory { directory: directory.to_owned(), access, error };
         if access == Access::Write {
             disk.make_directory(directory).map_err(unusable)?;
         }
         refuse_foreign(directory, &disk.list(directory).map_err(unusable)?)?;
-        let lock = match disk.lock(&directory.join(LOCK), access) {
-            Ok(Lock::Held(lock)) => Some(lock),
-            Ok(Lock::HeldBy(pid)) => return Err(OpenError::InUse { directory: directory.to_owned(), pid }),
-            Err(error) if access == Access::Read && error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(unusable(error)),
-        };
+        let lock = lock(directory, &*disk, access)?;
         // Only now does nobody else change it.
         let names = disk.list(directory).map_err(unusable)?;
         let segments = segments(&names);
@@ -97,7 +92,28 @@ impl Home {
     }
 
     fn cannot_write(&self, name: &str, error: io::Error) -> OpenError {
-        OpenError::Failed { file: self.directory.join(name), doing: "written", error }
+        OpenError::Failed { file: self.directory.join(name), access: Access::Write, error }
+    }
+}
+
+fn lock(
+    directory: &Path,
+    disk: &dyn Disk,
+    access: Access,
+) -> Result<Option<Box<dyn Send + Sync>>, OpenError> {
+    let file = directory.join(LOCK);
+    let error = match disk.lock(&file, access) {
+        Ok(Lock::Held(lock)) => return Ok(Some(lock)),
+        Ok(Lock::HeldBy(pid)) => return Err(OpenError::InUse { directory: directory.to_owned(), pid }),
+        Err(error) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound if access == Access::Read => Ok(None),
+        io::ErrorKind::IsADirectory => Err(OpenError::Foreign { file }),
+        io::ErrorKind::PermissionDenied => {
+            Err(OpenError::Directory { directory: directory.to_owned(), access, error })
+        }
+        _ => Err(OpenError::Failed { file, access, error }),
     }
 }
 

@@ -111,7 +111,8 @@ impl Journal {
         let mut writer = Writer::new(home, needed, newest);
         if let Some(last) = found.last {
             let written = writer.write(last, &found.last_record);
-            written.map_err(|error| OpenError::Failed { file: writer.path(), doing: "written", error })?;
+            let access = Access::Write;
+            written.map_err(|error| OpenError::Failed { file: writer.path(), access, error })?;
         }
         obsolete.into_iter().for_each(|number| writer.remove(number));
         Ok(Journal { writer, next, failed: None })
@@ -145,7 +146,7 @@ impl Journal {
         }
         if let Err(error) = self.writer.write(frame, record) {
             self.failed = Some(frame);
-            return Err(CommitError::Failed { file: self.writer.path(), error });
+            return Err(CommitError::Failed { directory: self.writer.directory().to_owned(), error });
         }
         self.failed = None;
         self.next += 1;

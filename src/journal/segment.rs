@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 
-use super::disk::Disk;
+use super::disk::{Access, Disk};
 use super::error::OpenError;
 use super::format::{END, FORMAT, FRAME_HEAD_LEN, Frame, HEAD_LEN, Head, HeadFault, MAGIC, RECORD};
 
@@ -185,5 +185,5 @@ impl Segment {
 }
 
 pub(super) fn cannot_read(path: &Path, error: io::Error) -> OpenError {
-    OpenError::Failed { file: path.to_owned(), doing: "read", error }
+    OpenError::Failed { file: path.to_owned(), access: Access::Read, error }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::faulty::{Fault, Faulty};
 use super::{Journal, Mark, OpenError, Summary, System};
 
 const WHOLE: Mark = Mark { begins: true, completes: true };
@@ -96,6 +97,42 @@ fn what_is_no_directory_is_refused() {
     let missing = place.path().join("missing");
     assert!(matches!(look(&missing), Err(OpenError::Directory { .. })));
     assert!(!missing.exists(), "who looks makes nothing");
+}
+
+#[test]
+fn what_cannot_be_used_is_named_with_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let missing = place.path().join("missing");
+    let error = look(&missing).unwrap_err().to_string();
+    assert!(error.ends_with("it must be a directory that this user may read"), "{error}");
+    fs::create_dir(place.path().join("lock")).unwrap();
+    let lock = place.path().join("lock");
+    check_refused(open(place.path()), &format!("{} was not written by streamgauge", lock.display()));
+    fs::remove_dir(lock).unwrap();
+    fs::create_dir(place.path().join("instance")).unwrap();
+    check_refused(
+        open(place.path()),
+        "instance cannot be read: Is a directory (os error 21); nothing was changed: see",
+    );
+}
+
+#[test]
+fn a_commit_that_failed_names_the_directory_and_an_open_the_file() {
+    let disk = Faulty::new(1);
+    let open = || Journal::open(Path::new("/state"), Arc::new(disk.clone()), &mut |_| Ok(()));
+    let mut journal = open().unwrap();
+    disk.plan(Fault::NoSpace(0));
+    let error = journal.commit(b"one", WHOLE).unwrap_err().to_string();
+    assert_eq!(error, "the state directory /state cannot be written: no storage space");
+    journal.commit(b"one", WHOLE).unwrap();
+    drop(journal);
+    disk.plan(Fault::NoSpace(0));
+    let error = open().err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "/state/journal-0000000003 cannot be written: no storage space; nothing was changed: free some space, or see that \
+         this user may write there"
+    );
 }
 
 #[test]

@@ -54,6 +54,11 @@ impl Writer {
         self.home.segment_path(self.number)
     }
 
+    /// The directory that is written to.
+    pub fn directory(&self) -> &Path {
+        &self.home.directory
+    }
+
     fn append(&mut self, mut file: Box<dyn Appendable>, frame: Frame, record: &[u8]) -> io::Result<()> {
         let kept = self.files.last_mut().expect("the newest segment is the last of all");
         let head = frame.to_bytes(self.number);
