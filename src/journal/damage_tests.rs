@@ -22,6 +22,10 @@ fn segment(number: u64) -> PathBuf {
     Path::new(DIRECTORY).join(format!("journal-{number:010}"))
 }
 
+fn noted() -> PathBuf {
+    Path::new(DIRECTORY).join("committed")
+}
+
 /// Bytes of which none is zero.
 fn record(number: usize) -> Vec<u8> {
     vec![number as u8 + 1; number * 211 % 700]
@@ -73,6 +77,15 @@ fn check_refused(files: &Files, number: u64, at: usize, why: &str) {
         }
         error => panic!("{error}"),
     }
+}
+
+#[track_caller]
+fn check_emptied(files: &Files) {
+    let error = found(files).expect_err("it is to be refused");
+    assert!(
+        matches!(&error, OpenError::Emptied { directory } if directory == Path::new(DIRECTORY)),
+        "{error}"
+    );
 }
 
 /// Where the records of a segment begin that has these.
@@ -130,10 +143,77 @@ fn a_flipped_bit_of_an_older_segment_is_refused_or_does_not_matter() {
 fn a_file_that_ends_early_is_a_write_that_was_cut_off() {
     let files = written(&[WHOLE, DELTA, DELTA, DELTA]);
     let offsets = offsets(0..4);
-    for len in 0..files[&segment(1)].len() {
+    for len in offsets[1]..files[&segment(1)].len() {
         let mut files = files.clone();
         files.get_mut(&segment(1)).unwrap().truncate(len);
         check(&files, 0..offsets[1..].iter().filter(|end| **end <= len).count());
+    }
+}
+
+#[test]
+fn the_only_file_without_a_record_is_refused_once_something_was_committed() {
+    let mut files = written(&[WHOLE, DELTA, DELTA]);
+    for len in 0..offsets(0..3)[1] {
+        files.get_mut(&segment(1)).unwrap().truncate(offsets(0..3)[1] - 1 - len);
+        check_emptied(&files);
+    }
+    files.remove(&segment(1));
+    check_emptied(&files);
+    files.remove(&Path::new(DIRECTORY).join("instance"));
+    check_emptied(&files);
+    files.remove(&noted());
+    check(&files, 0..0);
+}
+
+/// Its head says that there were records before its first, so this needs no note.
+#[test]
+fn a_file_that_goes_on_from_others_is_refused_without_its_records() {
+    let disk = Faulty::holding(&written(&[WHOLE, DELTA]));
+    open(&disk).commit(&record(2), WHOLE).unwrap();
+    let mut files = disk.contents();
+    files.remove(&noted());
+    let newest = files.keys().find(|path| path.to_string_lossy().contains("journal-")).unwrap().clone();
+    assert_eq!(newest, segment(3), "it is the only one");
+    for len in (HEAD_LEN..files[&newest].len()).rev() {
+        files.get_mut(&newest).unwrap().truncate(len);
+        check_refused(&files, 3, HEAD_LEN, "its records are gone");
+    }
+}
+
+#[test]
+fn the_first_commit_of_all_may_have_been_cut_off() {
+    let mut files = written(&[WHOLE]);
+    files.remove(&noted());
+    for len in (0..files[&segment(1)].len()).rev() {
+        files.get_mut(&segment(1)).unwrap().truncate(len);
+        check(&files, 0..0);
+    }
+}
+
+#[test]
+fn that_something_was_committed_is_noted_as_soon_as_it_can_be() {
+    for fault in [Fault::Create, Fault::SyncDirectory, Fault::Remove] {
+        let mut files = written(&[WHOLE, DELTA]);
+        files.remove(&noted());
+        let disk = Faulty::holding(&files);
+        drop(open(&disk));
+        assert!(disk.contents().contains_key(&noted()), "what was found is noted");
+
+        let disk = Faulty::new(1);
+        let mut journal = open(&disk);
+        assert!(!disk.contents().contains_key(&noted()));
+        journal.commit(&record(0), WHOLE).unwrap();
+        disk.crash();
+        assert!(disk.contents().contains_key(&noted()), "it is durable");
+
+        let disk = Faulty::new(1);
+        let mut journal = open(&disk);
+        disk.fail_at(&noted(), fault);
+        journal.commit(&record(0), WHOLE).unwrap();
+        journal.commit(&record(1), DELTA).unwrap();
+        disk.crash();
+        assert!(disk.contents().contains_key(&noted()), "{fault:?}");
+        check(&disk.contents(), 0..2);
     }
 }
 
@@ -336,7 +416,7 @@ fn opening_again_and_again_leaves_one_file_more() {
         open(&disk);
     }
     let files = disk.contents();
-    assert_eq!(files.len(), 3, "{:?}", files.keys());
+    assert_eq!(files.len(), 4, "{:?}", files.keys());
     check(&files, 0..2);
 }
 

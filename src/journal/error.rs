@@ -61,6 +61,17 @@ pub enum OpenError {
         what: &'static str,
     },
 
+    /// Records were committed, and there is none.
+    #[error(
+        "the state directory {} is damaged: something was committed here, but no record of the journal is left; it is never \
+         reset by itself: restore the directory from a backup, or move it away to begin anew",
+        .directory.display()
+    )]
+    Emptied {
+        /// As it was named.
+        directory: PathBuf,
+    },
+
     /// Something in the directory is not the journal's.
     #[error(
         "{} was not written by streamgauge: use a directory of its own, or move that file away",

@@ -35,6 +35,8 @@ struct State {
     files: Vec<Contents>,
     names: Names,
     faults: Vec<Fault>,
+    /// What goes wrong once this file is to be created or removed.
+    fault_at: Option<(PathBuf, Fault)>,
     /// After so many calls nothing works any more: the process died.
     calls_left: Option<usize>,
     is_locked: bool,
@@ -105,6 +107,12 @@ impl State {
         }
     }
 
+    fn reach(&mut self, path: &Path) {
+        if let Some((_, fault)) = self.fault_at.take_if(|(at, _)| at == path) {
+            self.faults.push(fault);
+        }
+    }
+
     fn named(&mut self, naming: Naming) {
         rename_in(&mut self.names.seen, &naming);
         self.names.unsynced.push(naming);
@@ -167,6 +175,7 @@ impl Faulty {
             files: Vec::new(),
             names: Names::default(),
             faults: Vec::new(),
+            fault_at: None,
             calls_left: None,
             is_locked: false,
         })))
@@ -178,6 +187,11 @@ impl Faulty {
 
     pub fn plan(&self, fault: Fault) {
         self.state().faults.push(fault);
+    }
+
+    /// The same for the first call of that kind once this file is to be created or removed.
+    pub fn fail_at(&self, path: &Path, fault: Fault) {
+        self.state().fault_at = Some((path.to_owned(), fault));
     }
 
     /// Every fault that was planned and did not happen is forgotten.
@@ -257,6 +271,7 @@ impl Disk for Faulty {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Appendable>> {
         let mut state = self.state();
         state.call()?;
+        state.reach(path);
         state.fails(Fault::Create)?;
         if state.file(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -279,6 +294,7 @@ impl Disk for Faulty {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.call()?;
+        state.reach(path);
         state.fails(Fault::Remove)?;
         state.file(path)?;
         state.named(Naming::Remove(path.to_owned()));

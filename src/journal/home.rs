@@ -11,7 +11,9 @@ use super::segment::cannot_read;
 
 const LOCK: &str = "lock";
 const INSTANCE: &str = "instance";
-/// What becomes the file above once it is whole.
+/// Says, by being there, that a record was durable once. Without it an empty directory would look new.
+const COMMITTED: &str = "committed";
+/// What becomes `instance` once it is whole.
 const NEW_INSTANCE: &str = "instance.new";
 const SEGMENT: &str = "journal-";
 /// What lies at the root of a file system that is used as a directory of its own.
@@ -23,6 +25,8 @@ pub(super) struct Home {
     pub directory: PathBuf,
     /// 32 hexadecimal digits. Empty if it is only looked at and has none yet.
     pub instance: String,
+    /// Whether it is noted there that something was committed.
+    pub is_noted: bool,
     /// Where there is nothing to lock, nobody writes.
     _lock: Option<Box<dyn Send + Sync>>,
 }
@@ -44,9 +48,13 @@ impl Home {
         // Only now does nobody else change it.
         let names = disk.list(directory).map_err(unusable)?;
         let segments = segments(&names);
-        let has_instance = names.iter().any(|name| name == INSTANCE);
-        let mut home = Home { disk, directory: directory.to_owned(), instance: String::new(), _lock: lock };
-        if has_instance {
+        let has = |known: &str| names.iter().any(|name| name == known);
+        let (instance, is_noted) = (String::new(), has(COMMITTED));
+        let mut home = Home { disk, directory: directory.to_owned(), instance, is_noted, _lock: lock };
+        if segments.is_empty() {
+            home.refuse_emptied()?;
+        }
+        if has(INSTANCE) {
             home.instance = home.read_instance()?;
         } else if !segments.is_empty() {
             let what = "it is missing, but there are segments";
@@ -63,6 +71,28 @@ impl Home {
 
     pub fn segment_path(&self, number: u64) -> PathBuf {
         self.directory.join(segment_name(number))
+    }
+
+    /// For a directory in which no record was found.
+    pub fn refuse_emptied(&self) -> Result<(), OpenError> {
+        match self.is_noted {
+            true => Err(OpenError::Emptied { directory: self.directory.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Notes that something was committed. To be called once a record is durable, and again after an error.
+    pub fn note_commit(&mut self) -> io::Result<()> {
+        let file = self.directory.join(COMMITTED);
+        // One that is there was made by a try that failed, and nobody knows whether its name would survive a crash.
+        match self.disk.remove(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.disk.create(&file)?;
+        self.disk.sync_directory(&self.directory)?;
+        self.is_noted = true;
+        Ok(())
     }
 
     fn read_instance(&self) -> Result<String, OpenError> {
@@ -119,7 +149,7 @@ fn lock(
 
 /// A directory without an instance is new, so whatever is in it belongs to somebody else.
 fn refuse_foreign(directory: &Path, names: &[String]) -> Result<(), OpenError> {
-    let known = [LOCK, NEW_INSTANCE, LOST_AND_FOUND];
+    let known = [LOCK, NEW_INSTANCE, COMMITTED, LOST_AND_FOUND];
     let is_ours = |name: &String| known.contains(&name.as_str()) || segment_number(name).is_some();
     match names.iter().find(|name| !is_ours(name)) {
         Some(foreign) if !names.iter().any(|name| name == INSTANCE) => {

@@ -11,6 +11,10 @@
 //! what looks like one: a file that ends within its last record, or a last record of which a sector was never written.
 //! Everything else is refused, and a refusal changes nothing that was written.
 //!
+//! That the only file ends before its first record may be such a write too, of the first commit of all. So once a record is
+//! durable the file `committed` is made. Where it is, or where a file says that records came before its own, there must
+//! be a record: otherwise somebody removed them.
+//!
 //! After a failed sync nothing written since the last one is known to be on disk, and a later sync that succeeds says
 //! nothing about it ("Can Applications Recover from fsync Failures?", Rebello et al., USENIX ATC 2020; PostgreSQL's
 //! "fsyncgate"). So after any failure the record is written again, with its sequence, to a new file, which goes on with
@@ -113,6 +117,7 @@ impl Journal {
             let written = writer.write(last, &found.last_record);
             let access = Access::Write;
             written.map_err(|error| OpenError::Failed { file: writer.path(), access, error })?;
+            writer.note_commit();
         }
         obsolete.into_iter().for_each(|number| writer.remove(number));
         Ok(Journal { writer, next, failed: None })
@@ -148,6 +153,7 @@ impl Journal {
             self.failed = Some(frame);
             return Err(CommitError::Failed { directory: self.writer.directory().to_owned(), error });
         }
+        self.writer.note_commit();
         self.failed = None;
         self.next += 1;
         if mark.completes {

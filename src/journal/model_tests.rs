@@ -110,6 +110,8 @@ impl Model {
         let instance = self.instance.get_or_insert_with(|| journal.instance().to_owned());
         prop_assert_eq!(journal.instance(), instance.as_str());
         self.journal = Some(journal);
+        let noted = self.disk.contents().contains_key(&Path::new(DIRECTORY).join("committed"));
+        prop_assert!(!noted || !self.committed.is_empty(), "it was noted before anything was committed");
         Ok(())
     }
 
@@ -176,6 +178,20 @@ impl Model {
         let sizes: Vec<_> = segments.map(|(_, bytes)| bytes.len() as u64).collect();
         prop_assert_eq!(sizes, [journal.size()]);
         prop_assert_eq!(journal.size(), journal.segment_bytes());
+        self.lose_segments()
+    }
+
+    /// That something was committed survives a crash, whenever it was noted and whatever failed.
+    fn lose_segments(mut self) -> Result<(), TestCaseError> {
+        self.journal = None;
+        self.disk.crash();
+        let mut files = self.disk.contents();
+        files.retain(|path, _| !path.to_string_lossy().contains("journal-"));
+        let disk = Faulty::holding(&files);
+        let opened = Journal::open(Path::new(DIRECTORY), Arc::new(disk.clone()), &mut |_| Ok(()));
+        let is_refused = matches!(opened, Err(OpenError::Emptied { .. }));
+        prop_assert!(is_refused, "the directory looks new");
+        prop_assert_eq!(disk.contents(), files);
         Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Survey {
     pub number: u64,
     /// Bytes of the file.
     pub size: u64,
+    /// The sequence that its head says its first record has, if the head can be read.
+    first: Option<u64>,
     /// The first and the last record, if there is one.
     ends: Option<(Frame, Frame)>,
     /// The sequence of the first record that completes.
@@ -46,7 +48,7 @@ impl Survey {
     fn of(home: &Home, number: u64, until: u64, record: &mut Vec<u8>) -> Result<Survey, OpenError> {
         let mut segment = Segment::open(&*home.disk, &home.segment_path(number), number)?;
         let size = segment.size();
-        let mut survey = Survey { number, size, ends: None, completes: None, until, bad: None };
+        let mut survey = Survey { number, size, first: None, ends: None, completes: None, until, bad: None };
         match survey.read(&mut segment, record) {
             Ok(()) => {}
             Err(Stop::Bad(bad)) => survey.bad = Some(bad),
@@ -56,7 +58,7 @@ impl Survey {
     }
 
     fn read(&mut self, segment: &mut Segment, record: &mut Vec<u8>) -> Result<(), Stop> {
-        segment.head()?;
+        self.first = Some(segment.head()?.first);
         while let Some(frame) = segment.next(record)? {
             let first = self.ends.map_or(frame, |(first, _)| first);
             self.ends = Some((first, frame));
@@ -96,6 +98,9 @@ pub(super) fn recover(home: &Home, numbers: &[u64], replay: &mut Replay<'_>) -> 
     }
     files.reverse();
     check_chain(home, &files, whole)?;
+    if files.iter().all(|survey| survey.sequences().is_empty()) {
+        check_new(home, &files)?;
+    }
     let mut found = Found { files, last: None, last_record: record, replayed: 0 };
     found.replay(home, replay)?;
     Ok(found)
@@ -124,6 +129,17 @@ fn check_chain(home: &Home, files: &[Survey], whole: bool) -> Result<(), OpenErr
     match bads.into_iter().find(|(_, bad)| !bad.torn) {
         Some((file, bad)) => Err(damaged(file, bad)),
         None => Ok(()),
+    }
+}
+
+/// Where no record was found, refuses if there were some.
+fn check_new(home: &Home, files: &[Survey]) -> Result<(), OpenError> {
+    match files.iter().find(|survey| survey.first.is_some_and(|first| first > 1)) {
+        Some(survey) => {
+            let gone = Bad { offset: HEAD_LEN as u64, what: "its records are gone", torn: false };
+            Err(damaged(home.segment_path(survey.number), gone))
+        }
+        None => home.refuse_emptied(),
     }
 }
 

@@ -57,7 +57,7 @@ fn records_are_found_by_the_next_process() {
     assert_eq!(journal.instance(), instance);
     journal.commit(b"whole", WHOLE).unwrap();
     drop(journal);
-    assert_eq!(names(&directory), ["instance", "journal-0000000003", "lock"]);
+    assert_eq!(names(&directory), ["committed", "instance", "journal-0000000003", "lock"]);
     let bytes = fs::metadata(directory.join("journal-0000000003")).unwrap().len();
     let expected = Summary { instance, segments: 1, bytes, records: 1, sequence: 4 };
     assert_eq!(look(&directory).unwrap(), expected);
@@ -97,6 +97,23 @@ fn what_is_no_directory_is_refused() {
     let missing = place.path().join("missing");
     assert!(matches!(look(&missing), Err(OpenError::Directory { .. })));
     assert!(!missing.exists(), "who looks makes nothing");
+}
+
+#[test]
+fn a_directory_whose_journal_is_lost_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let (mut journal, _) = open(place.path()).unwrap();
+    journal.commit(b"one", WHOLE).unwrap();
+    drop(journal);
+    fs::write(place.path().join("journal-0000000001"), "").unwrap();
+    let directory = place.path().display();
+    let why = format!("the state directory {directory} is damaged: something was committed here");
+    check_refused(open(place.path()), &why);
+    assert_eq!(names(place.path()), ["committed", "instance", "journal-0000000001", "lock"]);
+    fs::remove_file(place.path().join("journal-0000000001")).unwrap();
+    check_refused(open(place.path()), &why);
+    assert!(look(place.path()).unwrap_err().to_string().contains(&why));
+    assert_eq!(names(place.path()), ["committed", "instance", "lock"]);
 }
 
 #[test]

@@ -28,12 +28,14 @@ pub(super) struct Writer {
     number: u64,
     /// Bytes that were written since the start.
     pub written: u64,
+    /// That a commit could not be noted was said.
+    is_note_missed: bool,
 }
 
 impl Writer {
     /// Goes on behind the segment of that number.
     pub fn new(home: Home, files: Vec<Kept>, number: u64) -> Writer {
-        Writer { home, files, newest: None, number, written: 0 }
+        Writer { home, files, newest: None, number, written: 0, is_note_missed: false }
     }
 
     /// Who writes.
@@ -57,6 +59,21 @@ impl Writer {
     /// The directory that is written to.
     pub fn directory(&self) -> &Path {
         &self.home.directory
+    }
+
+    /// Notes, unless it is, that something was committed. A record is durable by now, and stays so if this fails; the next
+    /// commit tries again.
+    pub fn note_commit(&mut self) {
+        if self.home.is_noted {
+            return;
+        }
+        let noted = self.home.note_commit();
+        if let Err(error) = noted
+            && !std::mem::replace(&mut self.is_note_missed, true)
+        {
+            let directory = self.home.directory.display();
+            warn!(%directory, %error, "the state directory cannot be marked as one that is in use; this is tried again");
+        }
     }
 
     fn append(&mut self, mut file: Box<dyn Appendable>, frame: Frame, record: &[u8]) -> io::Result<()> {
