@@ -8,6 +8,7 @@ use crate::aggregate::{self, Definition, Kind};
 use crate::raw;
 use crate::raw::fault::Faults;
 use crate::raw::mapping::{Key, Mapping};
+use crate::raw::node::{Node, NodeKind};
 
 /// The part of a metric's definition that decides what its state is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,21 +27,14 @@ const SHOWN: [&str; 4] = ["help", "max_series", "init", "expire_after"];
 impl Declared {
     /// What is declared by the keys of a metric, of which `common` are those that every kind has.
     pub fn of(kind: &Kind, common: &[Key], keys: &Mapping<'_>) -> Declared {
-        let written = |keys_of_all: &[Key]| {
-            let mut written = String::from("{");
-            for key in keys_of_all {
-                if let Some(node) = keys.get(key.name) {
-                    written.push_str(key.name);
-                    written.push_str(": ");
-                    node.canonical(&mut written);
-                    written.push_str(", ");
-                }
-            }
-            written + "}"
-        };
-        let options = written(kind.keys);
+        // What is a number is known of the options of kinds only: an expression `1.0` as a label is that text.
+        let options = written(kind.keys, keys, &|_, node, into| node.canonical_numbers(into));
         let common: Vec<_> = common.iter().filter(|key| !SHOWN.contains(&key.name)).copied().collect();
-        let all = format!("{} {options} {}", kind.name, written(&common));
+        let common = written(&common, keys, &|name, node, into| match &node.kind {
+            NodeKind::List(fields) if name == "labels" => labelled(fields, node).canonical(into),
+            _ => node.canonical(into),
+        });
+        let all = format!("{} {options} {common}", kind.name);
         Declared { kind: kind.name.to_owned(), options, fingerprint: xxh3_128(all.as_bytes()) }
     }
 
@@ -59,6 +53,29 @@ impl Declared {
         let definition = (kind.build)(&keys, &mut faults)?;
         faults.is_empty().then_some(definition)
     }
+}
+
+/// These keys, as far as they are there, as one mapping; `write` appends the value of one.
+fn written(names: &[Key], keys: &Mapping<'_>, write: &dyn Fn(&str, &Node, &mut String)) -> String {
+    let mut written = String::from("{");
+    for key in names {
+        if let Some(node) = keys.get(key.name) {
+            written.push_str(key.name);
+            written.push_str(": ");
+            write(key.name, node, &mut written);
+            written.push_str(", ");
+        }
+    }
+    written + "}"
+}
+
+/// The mapping that a list of labels stands for: each has the value of the field of its name.
+fn labelled(fields: &[Node], list: &Node) -> Node {
+    let entry = |field: &Node| match &field.kind {
+        NodeKind::Scalar { text, .. } => Some((text.clone(), field.clone())),
+        _ => None,
+    };
+    Node { kind: NodeKind::Map(fields.iter().filter_map(entry).collect()), place: list.place }
 }
 
 #[cfg(test)]
@@ -91,8 +108,38 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_same_however_it_is_written() {
+        let same = |kind, one, other| assert_eq!(declared(kind, one), declared(kind, other));
+        same("histogram", "{buckets: [0.5, 1, 1e3]}", "{buckets: [0.50, +1.0, 1000]}");
+        same("summary", "{quantiles: [.5], window: 5m}", "{quantiles: [5e-1], window: 5m}");
+        same(
+            "summary",
+            "{window: 5m, hdr: {lowest: 0.10, highest: 1e3}}",
+            "{window: 5m, hdr: {lowest: 0.1, highest: 1000.0}}",
+        );
+        let buckets = declared("histogram", "{buckets: [0.50, 1e300]}");
+        assert!(buckets.options.starts_with("{buckets: [0.5, 1000000"), "{}", buckets.options);
+        assert!(buckets.definition().is_some());
+    }
+
+    #[test]
+    fn a_list_of_labels_is_a_mapping_of_each_to_itself() {
+        assert_eq!(declared("counter", "{labels: [a, b]}"), declared("counter", "{labels: {a: a, b: 'b'}}"));
+    }
+
+    #[test]
     fn whatever_decides_what_is_recorded_makes_a_difference() {
-        let all = ["{}", "{name: b}", "{where: a}", "{labels: [a]}", "{labels: [a, b]}", "{labels: {a: b}}"];
+        let all = [
+            "{}",
+            "{name: b}",
+            "{where: a}",
+            "{labels: [a]}",
+            "{labels: [a, b]}",
+            "{labels: {a: b}}",
+            "{labels: {a: 1}}",
+            "{labels: {a: 1.0}}",
+            "{where: 1.0}",
+        ];
         for (at, one) in all.iter().enumerate() {
             for other in &all[..at] {
                 assert_ne!(declared("counter", one), declared("counter", other));

@@ -58,13 +58,30 @@ impl Node {
     /// Appends the value as YAML, in one way of writing it: quotes, styles and spaces make no difference, so that
     /// values which mean the same are the same. What came from the environment is part of it.
     pub fn canonical(&self, into: &mut String) {
+        self.write(&|text, _, into| canonical_text(text, into), into);
+    }
+
+    /// The same for a value in which whatever looks like a number is one: `1`, `1.0` and `+1` are the same.
+    pub fn canonical_numbers(&self, into: &mut String) {
+        let scalar = |text: &str, plain, into: &mut String| {
+            let number = text.parse().ok().filter(|number: &f64| plain && number.is_finite());
+            match number {
+                Some(number) => into.push_str(&number.to_string()),
+                None => canonical_text(text, into),
+            }
+        };
+        self.write(&scalar, into);
+    }
+
+    /// Appends the value as YAML, with scalars as `scalar` writes them, which is told whether they have no quotes.
+    fn write(&self, scalar: &dyn Fn(&str, bool, &mut String), into: &mut String) {
         match &self.kind {
             NodeKind::Null | NodeKind::Faulty => into.push('~'),
-            NodeKind::Scalar { text, .. } => canonical_text(&text.text, into),
+            NodeKind::Scalar { text, plain, .. } => scalar(&text.text, *plain, into),
             NodeKind::List(nodes) => {
                 into.push('[');
                 for node in nodes {
-                    node.canonical(into);
+                    node.write(scalar, into);
                     into.push_str(", ");
                 }
                 into.push(']');
@@ -74,7 +91,7 @@ impl Node {
                 for (key, node) in entries {
                     canonical_text(&key.text, into);
                     into.push_str(": ");
-                    node.canonical(into);
+                    node.write(scalar, into);
                     into.push_str(", ");
                 }
                 into.push('}');
