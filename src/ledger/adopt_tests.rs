@@ -1,5 +1,6 @@
 //! Another configuration: what goes on with its state, what begins, and what is kept for a while.
 
+use super::Posted;
 use super::state::KEEP_REMOVED;
 use super::world::World;
 
@@ -131,8 +132,49 @@ fn a_metric_that_moves_to_another_pipeline_begins_there() {
     assert_eq!(world.sample("a_total{kind=\"x\"}"), None);
     assert_eq!(world.sample("amount_total"), Some(2.0));
     let (a, b) = (file(&[AMOUNT, COUNTER]), file(&[other]));
-    let world = world.restart(&[("a.yaml", &a), ("b.yaml", &b)], 1);
-    assert_eq!(world.sample("a_total{kind=\"x\"}"), Some(1.0), "it was kept where it was");
+    let mut world = world.restart(&[("a.yaml", &a), ("b.yaml", &b)], 1);
+    assert_eq!(world.sample("a_total{kind=\"x\"}"), None, "it begins anew");
+    world.process("a", "log", "{\"kind\":\"x\"}\n");
+    assert!(world.tick(1).is_ok());
+    assert_eq!(world.sample("a_total{kind=\"x\"}"), Some(1.0));
+    assert_eq!(world.sample("a_created{kind=\"x\"}"), Some(1_000_012.0), "and nothing of it is older");
+}
+
+#[test]
+fn a_metric_of_a_removed_pipeline_begins_anew_if_another_had_its_name_since() {
+    let only = "counter: {name: all_total, help: All.}";
+    let (p, r) = (file(&[COUNTER, only, AMOUNT]), file(&[only]));
+    let lines = "{\"kind\":\"x\",\"amount\":-1}\n{\"kind\":\"x\",\"amount\":2}\n";
+    for reloads in [false, true] {
+        let go_on = |mut world: World, files: &[(&str, &str)]| {
+            if !reloads {
+                return world.restart(files, 10);
+            }
+            assert!(world.tick(10).is_ok());
+            assert!(world.reload(files).is_ok());
+            world
+        };
+        let mut world = World::new(&[("p.yaml", &p)]);
+        world.process("p", "log", lines);
+        assert!(world.tick(1).is_ok());
+        let mut world = go_on(world, &[("r.yaml", &r)]);
+        world.process("r", "log", &"{}\n".repeat(100));
+        assert!(world.tick(1).is_ok());
+        assert_eq!(world.sample("all_total"), Some(100.0));
+        let created = world.sample("all_created").unwrap();
+        let world = go_on(world, &[("p.yaml", &p)]);
+        assert_eq!(world.sample("all_total"), Some(0.0));
+        assert!(world.sample("all_created").unwrap() > created, "reloads: {reloads}");
+        assert_eq!(world.sample("a_total{kind=\"x\"}"), Some(2.0), "others go on");
+        assert_eq!(world.sample("amount_total"), Some(2.0), "others go on");
+        let refused = |world: &World| {
+            let counts = |posted: &Posted<'_>| {
+                posted.flow.metrics.iter().map(|refused| refused.iter().count()).collect::<Vec<_>>()
+            };
+            world.ledger.look(|posted| counts(&posted[0]))
+        };
+        assert_eq!(refused(&world), [0, 0, 1], "reloads: {reloads}");
+    }
 }
 
 #[test]

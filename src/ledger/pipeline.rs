@@ -86,6 +86,11 @@ impl Kept {
         self.accounts.iter().chain(self.remains.iter().map(|(_, account)| account))
     }
 
+    /// The names of its metrics, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.accounts.iter().map(|account| account.family().name.clone())
+    }
+
     /// The account of this number among [`all`](Kept::all).
     pub(super) fn account(&self, number: usize) -> Option<&Account> {
         let remains = || number.checked_sub(self.accounts.len()).and_then(|at| self.remains.get(at));

@@ -1,6 +1,6 @@
 //! The state of the ledger, and how it goes from one configuration to another.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -103,16 +103,34 @@ impl State {
                 self.pipelines[number].get_or_insert_with(|| Kept::new(pipeline.about.clone(), order, now));
             kept.adopt(pipeline, (self.posted, now));
         }
+        self.drop_namesakes();
+        self.drop_old(now);
+        self.kept().for_each(|(_, kept)| kept.tell_removed(now));
+    }
+
+    /// Drops what other pipelines keep under the names of metrics that are configured. Names are shared by all pipelines: what
+    /// came back after another metric of its name was shown would be older than that.
+    fn drop_namesakes(&mut self) {
+        let configured = self.kept().filter(|(_, kept)| kept.removed.is_none());
+        let owners: HashMap<String, usize> =
+            configured.flat_map(|(number, kept)| kept.names().map(move |name| (name, number))).collect();
+        for (number, kept) in self.pipelines.iter_mut().enumerate() {
+            let Some(kept) = kept else { continue };
+            kept.drop_remains(&|metric| owners.get(metric).is_some_and(|owner| *owner != number));
+        }
+    }
+
+    /// Drops what was removed so long ago that it does not come back.
+    fn drop_old(&mut self, now: Duration) {
+        const DROPPED: &str = "its state is dropped, as it was removed long ago";
         for kept in &mut self.pipelines {
             let is_over = |since: Duration| since + KEEP_REMOVED < now;
             if let Some(gone) = kept.take_if(|kept| kept.removed.is_some_and(is_over)) {
-                tracing::info!(
-                    pipeline = gone.about.name,
-                    "its state is dropped, as it was removed long ago"
-                );
+                tracing::info!(pipeline = gone.about.name, "{DROPPED}");
             }
-            if let Some(kept) = kept {
-                kept.remains.retain(|(since, _)| !is_over(*since));
+            let Some(Kept { about, remains, .. }) = kept else { continue };
+            for (_, account) in remains.extract_if(.., |(since, _)| is_over(*since)) {
+                tracing::info!(pipeline = about.name, metric = account.family().name, "{DROPPED}");
             }
         }
     }
@@ -192,9 +210,7 @@ impl Kept {
     /// Goes on as this pipeline.
     fn adopt(&mut self, pipeline: Pipeline, (posted, now): (UnixSeconds, Duration)) {
         let Pipeline { about, order, metrics } = pipeline;
-        let names =
-            |accounts: &[Account]| accounts.iter().map(|account| account.family().name.clone()).collect();
-        let before: Vec<String> = names(&self.accounts);
+        let before: Vec<_> = self.names().collect();
         let removed = self.removed.take();
         self.order = order;
         let mut known = self.take_accounts();
@@ -207,19 +223,53 @@ impl Kept {
                     account.go_on(metric, now);
                     account
                 }
-                None => begin(metric, &mut known, (posted, now)),
+                None => begin(&about.name, metric, &mut known, (posted, now)),
             };
             self.accounts.push(account);
         }
         self.remains =
             known.into_iter().map(|(since, account)| (since.or(removed).unwrap_or(now), account)).collect();
-        let now: Vec<String> = names(&self.accounts);
+        let now: Vec<_> = self.names().collect();
         self.rename_parts(about, &before, &now);
+    }
+
+    /// Says which of its metrics are not configured any more from now on.
+    fn tell_removed(&self, now: Duration) {
+        for (_, account) in self.remains.iter().filter(|(since, _)| *since == now) {
+            let (pipeline, metric) = (&self.about.name, &account.family().name);
+            tracing::info!(pipeline, metric, "was removed; its state is kept for 7 days");
+        }
+    }
+
+    /// Drops those of its metrics that are not configured and have such a name.
+    fn drop_remains(&mut self, is_taken: &dyn Fn(&str) -> bool) {
+        let pipeline = self.about.name.clone();
+        let is_dropped = |account: &Account| {
+            let metric = &account.family().name;
+            let is_dropped = is_taken(metric);
+            if is_dropped {
+                tracing::info!(
+                    pipeline,
+                    metric,
+                    "its state is dropped, as another pipeline has a metric of its name"
+                );
+            }
+            is_dropped
+        };
+        self.remains.retain(|(_, account)| !is_dropped(account));
+        if self.removed.is_some() {
+            let before: Vec<_> = self.names().collect();
+            self.accounts.retain(|account| !is_dropped(account));
+            // What each of the others refused stays theirs.
+            let now: Vec<_> = self.names().collect();
+            self.rename_parts(self.about.clone(), &before, &now);
+        }
     }
 }
 
 /// A metric begins. If one of its name was declared otherwise, that is over.
 fn begin(
+    pipeline: &str,
     metric: Metric,
     known: &mut Vec<(Option<Duration>, Account)>,
     (posted, now): (UnixSeconds, Duration),
@@ -228,7 +278,8 @@ fn begin(
     known.retain(|(_, account)| account.family().name != metric.family.name);
     let is_changed = known.len() < before;
     if is_changed {
-        tracing::warn!(metric = metric.family.name, "its definition was changed: it starts anew");
+        let metric = &metric.family.name;
+        tracing::warn!(pipeline, metric, "its definition was changed: it starts anew");
     }
     let mut account = Account::new(metric, now);
     account.open(if is_changed { now.as_secs_f64() } else { posted });
