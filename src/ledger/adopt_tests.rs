@@ -1,8 +1,8 @@
 //! Another configuration: what goes on with its state, what begins, and what is kept for a while.
 
-use super::Posted;
 use super::state::KEEP_REMOVED;
-use super::world::World;
+use super::world::{World, content, open};
+use super::{Account, Posted};
 
 const DAY: u64 = 86400;
 
@@ -175,6 +175,58 @@ fn a_metric_of_a_removed_pipeline_begins_anew_if_another_had_its_name_since() {
         };
         assert_eq!(refused(&world), [0, 0, 1], "reloads: {reloads}");
     }
+}
+
+/// The metrics that are kept, configured or not.
+fn remembered(world: &World) -> Vec<String> {
+    let name = |account: &Account| account.family().name.clone();
+    world.ledger.remembered(|all| {
+        all.iter().flat_map(|kept| kept.metrics.iter().map(|(account, _)| name(account))).collect()
+    })
+}
+
+#[test]
+fn what_was_removed_is_dropped_after_7_days_also_without_another_configuration() {
+    let (a, b) = (file(&[COUNTER, AMOUNT]), file(&["counter: {name: b_total, help: Events.}"]));
+    let (less, c) = (file(&[AMOUNT]), file(&["counter: {name: c_total, help: Events.}"]));
+    let mut world = World::new(&[("b.yaml", &b), ("a.yaml", &a), ("c.yaml", &c)]);
+    world.resize(200, 50);
+    let work = |world: &mut World, days: u64| {
+        for _ in 0..days * 24 {
+            world.process("a", "log", "{\"kind\":\"x\",\"amount\":2}\n");
+            world.process("c", "log", "{}\n");
+            assert!(world.tick(3600).is_ok());
+        }
+    };
+    work(&mut world, 1);
+    assert!(world.reload(&[("a.yaml", &less), ("c.yaml", &c)]).is_ok());
+    work(&mut world, 6);
+    assert_eq!(remembered(&world), ["b_total", "amount_total", "a_total", "c_total"]);
+    work(&mut world, 2);
+    assert_eq!(remembered(&world), ["amount_total", "c_total"]);
+    let count = |world: &World| (world.sample("amount_total"), world.sample("c_total"));
+    assert_eq!(count(&world), (Some(2.0 * 9.0 * 24.0), Some(9.0 * 24.0)));
+    let (shot, disk, now) = (world.shot(), world.disk().clone(), world.now);
+    drop(world);
+    let opened = open(&disk, now).unwrap();
+    assert_eq!(content(&opened.ledger.read(), &shot.pending), shot.content, "and so it is on disk");
+    assert_eq!(opened.ledger.numbers(&["a", "c", "d"]), [1, 2, 0], "its number is free");
+}
+
+#[test]
+fn nothing_is_dropped_that_a_configuration_which_is_about_to_be_adopted_was_told_of() {
+    let (a, b) = (file(&[COUNTER]), file(&["counter: {name: b_total, help: Events.}"]));
+    let mut world = World::new(&[("b.yaml", &b), ("a.yaml", &a)]);
+    world.resize(200, 50);
+    assert!(world.reload(&[("a.yaml", &a)]).is_ok());
+    assert_eq!(world.ledger.numbers(&["d", "b"]), [2, 0]);
+    for _ in 0..9 * 24 {
+        world.process("a", "log", "{}\n");
+        assert!(world.tick(3600).is_ok());
+    }
+    assert_eq!(world.ledger.numbers(&["d", "b"]), [2, 0]);
+    assert!(world.reload(&[("a.yaml", &a)]).is_ok());
+    assert_eq!(world.ledger.numbers(&["d", "b"]), [0, 2]);
 }
 
 #[test]

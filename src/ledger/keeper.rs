@@ -149,8 +149,18 @@ impl Keeper {
     ) -> Result<bool, Abandoned> {
         let Keeper { ledger, journal, roll, record } = self;
         let Some(journal) = journal else { return Ok(false) };
+        let is_asked = std::mem::take(&mut roll.is_asked);
+        if roll.next.is_none() {
+            if !is_asked && prepared.is_empty(&ledger.read()) {
+                return Ok(false);
+            }
+            if roll.is_due() {
+                roll.next = Some(Begin::Slices);
+                // A process that runs for months without another configuration would write it again in every segment.
+                ledger.write().drop_old(prepared.posting.now);
+            }
+        }
         let mark = roll.write(prepared, &ledger.read(), record);
-        let Some(mark) = mark else { return Ok(false) };
         while let Err(error) = journal.commit(record, mark) {
             if !again(&error) {
                 return Err(Abandoned);
@@ -170,17 +180,15 @@ impl Keeper {
 }
 
 impl Roll {
-    /// Writes the next record; `None` if there is nothing to write.
-    fn write(&mut self, prepared: &Prepared, state: &State, record: &mut Vec<u8>) -> Option<Mark> {
-        let is_asked = std::mem::take(&mut self.is_asked);
-        if self.next.is_none() && !is_asked && prepared.is_empty(state) {
-            return None;
-        }
+    /// Whether the segment has grown so much that the next one is to begin.
+    fn is_due(&self) -> bool {
+        self.cursor.is_none() && self.bytes > 2 * self.sliced + self.sizes.segment
+    }
+
+    /// Writes the next record.
+    fn write(&mut self, prepared: &Prepared, state: &State, record: &mut Vec<u8>) -> Mark {
         let mut posting = Vec::new();
         prepared.pack(state, &mut posting);
-        if self.cursor.is_none() && self.bytes > 2 * self.sliced + self.sizes.segment {
-            self.next = self.next.or(Some(Begin::Slices));
-        }
         let mut mark = Mark { begins: self.next.is_some(), completes: false };
         record.clear();
         if mark.begins {
@@ -202,6 +210,6 @@ impl Roll {
         record.push(Part::Posting as u8);
         record.extend_from_slice(&posting);
         self.bytes += record.len() as u64;
-        Some(mark)
+        mark
     }
 }

@@ -68,9 +68,10 @@ impl Ledger {
         self.write().adopt(pipelines, now);
     }
 
-    /// The number that each of these pipelines will have once they are adopted.
+    /// The number that each of these pipelines will have once they are adopted. From now until then nothing is dropped that
+    /// they might go on with.
     pub fn numbers(&self, names: &[&str]) -> Vec<usize> {
-        self.read().numbers(names)
+        self.write().promise(names)
     }
 
     /// What a metric that is declared like this has to share with the one whose state it will go on with: the numbers of

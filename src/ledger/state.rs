@@ -23,12 +23,15 @@ pub(super) struct State {
     pub(super) pipelines: Vec<Option<Kept>>,
     /// When the last tick was posted: series that come with the next one were born after it.
     pub(super) posted: UnixSeconds,
+    /// Whether a configuration that is not adopted yet was told numbers and directories: until it is, they stay what they
+    /// are. Set by [`promise`](State::promise), cleared by [`adopt`](State::adopt).
+    promised: bool,
 }
 
 impl State {
     /// Nothing.
     pub(super) fn new(now: Duration) -> State {
-        State { pipelines: Vec::new(), posted: now.as_secs_f64() }
+        State { pipelines: Vec::new(), posted: now.as_secs_f64(), promised: false }
     }
 
     /// Everything that is kept, with its number.
@@ -57,7 +60,12 @@ impl State {
     }
 
     /// See [`Ledger::numbers`](super::Ledger::numbers).
-    pub(super) fn numbers(&self, names: &[&str]) -> Vec<usize> {
+    pub(super) fn promise(&mut self, names: &[&str]) -> Vec<usize> {
+        self.promised = true;
+        self.numbers(names)
+    }
+
+    fn numbers(&self, names: &[&str]) -> Vec<usize> {
         let known: Vec<_> = names.iter().map(|name| self.number(name)).collect();
         let mut free = (0..).filter(|number| self.pipelines.get(*number).is_none_or(Option::is_none));
         known.into_iter().map(|number| number.or_else(|| free.next()).unwrap_or_default()).collect()
@@ -87,6 +95,7 @@ impl State {
 
     /// See [`Ledger::adopt`](super::Ledger::adopt).
     pub(super) fn adopt(&mut self, pipelines: Vec<Pipeline>, now: Duration) {
+        self.promised = false;
         let names: Vec<_> = pipelines.iter().map(|pipeline| pipeline.about.name.as_str()).collect();
         let numbers = self.numbers(&names);
         for kept in self.pipelines.iter_mut().flatten() {
@@ -120,9 +129,12 @@ impl State {
         }
     }
 
-    /// Drops what was removed so long ago that it does not come back.
-    fn drop_old(&mut self, now: Duration) {
+    /// Drops what was removed so long ago that it does not come back, unless a configuration is about to go on with it.
+    pub(super) fn drop_old(&mut self, now: Duration) {
         const DROPPED: &str = "its state is dropped, as it was removed long ago";
+        if self.promised {
+            return;
+        }
         for kept in &mut self.pipelines {
             let is_over = |since: Duration| since + KEEP_REMOVED < now;
             if let Some(gone) = kept.take_if(|kept| kept.removed.is_some_and(is_over)) {
