@@ -141,6 +141,9 @@ fn postings(scale: &Scale, count: usize, directory: &Path) -> Took {
         keeper.post(vec![delta], now, &mut |error| panic!("{error}")).expect("it is tried again");
     };
     post(&mut keeper, delta(&mut (0..scale.series)));
+    // So much new makes the journal begin a segment, and write all series into it over the next postings.
+    let rolling = (0..scale.series.div_ceil(20_000)).map(|at| at..at + 1);
+    rolling.for_each(|mut one| post(&mut keeper, delta(&mut one)));
     let written =
         |keeper: &Keeper| keeper.journal().map_or((0, 0), |journal| (journal.written(), journal.size()));
     let (clock, before) = (Clock::system(), written(&keeper).0);
