@@ -27,9 +27,3 @@ pub enum Swapped {
 
 /// Processors of one worker by the number of their pipeline.
 pub type Replacement = Vec<(usize, Option<Processor>)>;
-
-impl Swap {
-    pub(super) fn part(self) -> (Vec<Replacement>, Option<Vec<ledger::Pipeline>>) {
-        (self.processors, Some(self.pipelines))
-    }
-}

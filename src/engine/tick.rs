@@ -21,6 +21,9 @@ const FRESH: Duration = Duration::from_millis(100);
 /// How long a scrape waits for its tick: longer than a disk usually takes to write, shorter than a scrape may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The time between two tries of the last posting.
+const LAST_PAUSE: Duration = Duration::from_millis(20);
+
 /// Asks for ticks. Requests that come while a tick is under way share the next one.
 #[derive(Clone)]
 pub struct Ticker(Arc<Shared>);
@@ -180,18 +183,12 @@ impl Shared {
         let mut state = self.state();
         state.stuck = true;
         self.changed.notify_all();
-        let open = |state: &mut State| state.closed.is_none();
-        let waited = self.changed.wait_timeout_while(state, pause, open);
-        let Some(deadline) = waited.unwrap_or_else(PoisonError::into_inner).0.closed else { return true };
-        // The end is near: every moment counts.
-        self.last_pause(deadline)
-    }
-
-    fn last_pause(&self, deadline: Duration) -> bool {
-        let end = |state: &mut State| state.closed.is_some();
-        let short = Duration::from_millis(20);
-        drop(self.changed.wait_timeout_while(self.state(), short, end));
-        self.clock.monotonic() < deadline
+        let closed = state.closed;
+        // When the end is near every moment counts.
+        let pause = if closed.is_some() { LAST_PAUSE } else { pause };
+        let waited = self.changed.wait_timeout_while(state, pause, |state| state.closed == closed);
+        let closed = waited.unwrap_or_else(PoisonError::into_inner).0.closed;
+        closed.is_none_or(|deadline| self.clock.monotonic() < deadline)
     }
 }
 
@@ -224,24 +221,35 @@ struct Ticking {
 impl Ticking {
     fn run(&mut self, interval: Option<Duration>) -> Result<(), Abandoned> {
         while self.shared.due(interval) {
+            let start = self.surroundings.clock.monotonic();
             if self.shared.wants_swap() {
                 // Before anything is another it is seen whether a posting can be committed.
                 self.keeper.insist();
                 self.hand_over(Vec::new())?;
             }
-            let (processors, pipelines) = self.shared.take_swap().map(Swap::part).unwrap_or_default();
-            self.hand_over(processors)?;
-            if let Some(pipelines) = pipelines {
-                self.keeper.adopt(pipelines, self.surroundings.clock.steady());
-                self.post(Vec::new())?;
+            match self.shared.take_swap() {
+                None => self.hand_over(Vec::new())?,
+                Some(Swap { processors, pipelines }) => {
+                    self.hand_over(processors)?;
+                    self.keeper.adopt(pipelines, self.surroundings.clock.steady());
+                    self.post(Vec::new())?;
+                }
             }
-            self.shared.done();
+            self.done(start);
         }
+        let start = self.surroundings.clock.monotonic();
         // The workers have ended: their last deltas wait in the channels.
         let deltas = self.deltas.iter().flatten().collect();
         let posted = self.post(deltas);
-        self.shared.done();
+        self.done(start);
         posted
+    }
+
+    /// Ends the tick that was begun at `start`.
+    fn done(&self, start: Duration) {
+        let Surroundings { telemetry, clock, .. } = &self.surroundings;
+        telemetry.engine.ticked(clock.monotonic().saturating_sub(start));
+        self.shared.done();
     }
 
     /// Has every worker hand over, and go on with other processors, and posts what they handed over.
@@ -257,8 +265,7 @@ impl Ticking {
     fn post(&mut self, deltas: Vec<Delta>) -> Result<(), Abandoned> {
         let Ticking { shared, queues, keeper, surroundings, .. } = self;
         let Surroundings { telemetry, clock, .. } = surroundings;
-        let start = clock.monotonic();
-        telemetry.journal.begin(start);
+        telemetry.journal.begin(clock.monotonic());
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut failures = 0;
         let mut again = |error: &CommitError| {
@@ -276,7 +283,6 @@ impl Ticking {
         let (now, unix) = (clock.monotonic(), clock.unix());
         let size = keeper.journal().map_or((0, 0), |journal| (journal.written(), journal.size()));
         telemetry.journal.end(now, matches!(posted, Ok(true)).then_some(unix), size);
-        telemetry.engine.ticked(now.saturating_sub(start));
         if failures > 0 && posted.is_ok() {
             tracing::info!(failures, "posted again; sources go on");
             queues.iter().for_each(|queue| queue.hold(false));

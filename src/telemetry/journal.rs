@@ -27,7 +27,7 @@ pub struct Commits {
     pub succeeded: u64,
     /// How many tries failed, by reason.
     pub failed: BTreeMap<&'static str, u64>,
-    /// How long they took, with all that failed.
+    /// How long those took, with the tries that failed.
     pub took: Duration,
     /// When the last one succeeded, since the Unix epoch.
     pub last: Option<Duration>,
@@ -69,10 +69,10 @@ impl Journal {
     pub fn end(&self, now: Duration, succeeded: Option<Duration>, (written, size): (u64, u64)) {
         let mut state = self.state();
         let begun = state.begun.take().unwrap_or(now);
-        state.commits.took += now.saturating_sub(begun);
         (state.commits.written, state.commits.size) = (written, size);
         if let Some(unix) = succeeded {
             state.commits.succeeded += 1;
+            state.commits.took += now.saturating_sub(begun);
             state.commits.last = Some(unix);
             state.commits.is_failing = false;
             state.failing = None;
