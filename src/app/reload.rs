@@ -6,20 +6,16 @@ use std::time::Duration;
 
 use super::page::Page;
 use super::running::{Changed, Running};
-use crate::base::clock::Clock;
 use crate::base::shutdown::Shutdown;
 use crate::config;
 use crate::encode::Sink;
 use crate::raw::fault::Faults;
 use crate::serve::{Asked, Exposition, PipelineSummary, Readiness, Reload};
-use crate::telemetry::Telemetry;
 
 /// What runs, and the files that it was loaded from.
 pub(super) struct Reloader {
     paths: Vec<PathBuf>,
     page: Arc<Page>,
-    telemetry: Arc<Telemetry>,
-    clock: Clock,
     /// Raised when the program stops.
     stopping: Shutdown,
     /// Held while the configuration is changed; `None` once the program stops.
@@ -28,23 +24,15 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// Pipelines that were started from these files.
-    pub(super) fn new(paths: Vec<PathBuf>, running: Running, clock: Clock) -> Reloader {
+    pub(super) fn new(paths: Vec<PathBuf>, running: Running) -> Reloader {
         let page = Arc::clone(&running.page);
-        let telemetry = Arc::clone(&page.telemetry);
-        Reloader {
-            paths,
-            page,
-            telemetry,
-            clock,
-            stopping: Shutdown::new(),
-            running: Mutex::new(Some(running)),
-        }
+        Reloader { paths, page, stopping: Shutdown::new(), running: Mutex::new(Some(running)) }
     }
 
     /// Stops what runs within so long; says whether everything was posted. Nothing is loaded any more; a change under way
     /// is given up where it waits.
     pub(super) fn stop(&self, grace: Duration) -> bool {
-        let end = self.clock.monotonic() + grace;
+        let end = self.page.clock.monotonic() + grace;
         self.stopping.raise();
         let pause = Shutdown::new();
         let running = loop {
@@ -53,12 +41,12 @@ impl Reloader {
                 Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner().take(),
                 Err(TryLockError::WouldBlock) => {}
             }
-            if self.clock.monotonic() >= end {
+            if self.page.clock.monotonic() >= end {
                 self.page.ticker.close(Duration::ZERO);
             }
             pause.wait(Duration::from_millis(10));
         };
-        let left = end.saturating_sub(self.clock.monotonic());
+        let left = end.saturating_sub(self.page.clock.monotonic());
         let is_posted = running.is_none_or(|running| running.stop(left));
         self.page.log_totals();
         is_posted
@@ -84,7 +72,7 @@ impl Reloader {
             return Reload::Impossible("The configuration is being changed already; try again.\n".to_owned());
         };
         let Some(running) = running.as_mut() else {
-            return Reload::Impossible("The program is stopping.".to_owned());
+            return Reload::Impossible("The program is stopping.\n".to_owned());
         };
         tracing::info!(asked_by, "the configuration is loaded again");
         let plan = match config::load(&self.paths, &|name| std::env::var(name).ok()) {
@@ -93,13 +81,13 @@ impl Reloader {
         };
         match running.change(plan, &self.stopping) {
             Ok(changed) => {
-                self.telemetry.reloads.succeeded(self.clock.unix());
+                self.page.telemetry.reloads.succeeded(self.page.clock.unix());
                 let Changed { same, changed: other, new, removed } = changed;
                 tracing::info!(changed = other, new, removed, same, "the configuration was loaded");
                 Reload::Done(format!("The configuration was loaded; {changed}.\n"))
             }
             Err(why) => {
-                self.telemetry.reloads.refused();
+                self.page.telemetry.reloads.refused();
                 tracing::error!(why, "the configuration is not in effect");
                 Reload::Impossible(format!("The configuration is not in effect: {why}.\n"))
             }
@@ -107,7 +95,7 @@ impl Reloader {
     }
 
     fn refuse(&self, faults: &Faults) -> Reload {
-        self.telemetry.reloads.refused();
+        self.page.telemetry.reloads.refused();
         tracing::error!(faults = faults.len(), "the configuration is faulty; the one before it runs on");
         for fault in faults.found() {
             let help = fault.help.as_deref().unwrap_or_default();

@@ -45,10 +45,10 @@ pub(super) fn run(options: &Run) -> anyhow::Result<ExitCode> {
     abort_on_panic();
     let clock = Clock::system();
     let kept = running::keeper(options.state.directory.as_deref(), &clock)?;
-    let running = Running::start(plan, &layout(&options.engine), clock.clone(), kept);
+    let running = Running::start(plan, &layout(&options.engine), clock, kept);
     let address = listener.local_addr().context("the address listened on is not known")?;
     tracing::info!(%address, path = options.web.telemetry_path, "serving metrics");
-    let reloader = Arc::new(Reloader::new(options.paths.clone(), running, clock));
+    let reloader = Arc::new(Reloader::new(options.paths.clone(), running));
     let ended = runtime.block_on(async {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
@@ -97,15 +97,11 @@ async fn reload_when_told(
         let looked = tokio::task::spawn_blocking(move || {
             reloader.tend();
             // What loading says is in the log as well.
-            let before = watch.as_ref().map(Watch::loaded);
             let is_changed = watch.as_mut().is_some_and(Watch::look);
-            let loaded = match (is_told, is_changed) {
-                (true, _) => Some(reloader.load("SIGHUP")),
-                (_, true) => Some(reloader.load("a change of the files")),
-                _ => None,
-            };
-            if let (Some(Reload::Impossible(_)), Some(watch), Some(before)) = (loaded, &mut watch, before) {
-                watch.again(before);
+            let asked_by = if is_told { "SIGHUP" } else { "a change of the files" };
+            let loaded = (is_told || is_changed).then(|| reloader.load(asked_by));
+            if is_changed && matches!(loaded, Some(Reload::Impossible(_))) {
+                watch.as_mut().map(Watch::again);
             }
             watch
         });

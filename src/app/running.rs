@@ -134,18 +134,18 @@ impl Running {
         let readers = self.readers.iter().map(|reader| reader.pipeline);
         let ending: Vec<_> = readers.filter(|number| !stays(*number)).collect();
         let changed = Changed::between(&self.plan, &plan);
-        let swapped = self.end(&ending, stop).map(|()| self.swap(&plan));
-        let done = match swapped {
-            Ok(Swapped::Not) => Err(STUCK.to_owned()),
-            Ok(swapped) => {
-                self.take_on(plan);
-                self.is_unsettled |= swapped == Swapped::Later;
-                match swapped {
-                    Swapped::Later => Err(LATER.to_owned()),
-                    _ => Ok(changed),
-                }
-            }
+        let done = match self.end(&ending, stop).map(|()| self.swap(&plan)) {
             Err(why) => Err(why),
+            Ok(Swapped::Not) => Err(STUCK.to_owned()),
+            Ok(Swapped::Done) => {
+                self.take_on(plan);
+                Ok(changed)
+            }
+            Ok(Swapped::Later) => {
+                self.take_on(plan);
+                self.is_unsettled = true;
+                Err(LATER.to_owned())
+            }
         };
         // Also those that were ended for nothing.
         self.tend();
@@ -200,9 +200,7 @@ impl Running {
 
     /// Has the workers and the ledger go on with what is different in another plan.
     fn swap(&self, plan: &Plan) -> Swapped {
-        let is_same =
-            |new: &PipelinePlan| find(&self.plan, new.number).is_some_and(|old| old.written == new.written);
-        let changed: Vec<_> = plan.pipelines.iter().filter(|new| !is_same(new)).collect();
+        let changed: Vec<_> = plan.pipelines.iter().filter(|new| !is_as_before(&self.plan, new)).collect();
         let gone: Vec<_> =
             self.plan.pipelines.iter().filter(|old| find(plan, old.number).is_none()).collect();
         let processors = (0..self.engine.workers()).map(|_| {
@@ -242,10 +240,8 @@ pub(super) struct Changed {
 
 impl Changed {
     fn between(old: &Plan, new: &Plan) -> Changed {
-        let before = |plan: &PipelinePlan| find(old, plan.number);
-        let known = new.pipelines.iter().filter(|plan| before(plan).is_some()).count();
-        let is_same = |plan: &&PipelinePlan| before(plan).is_some_and(|old| old.written == plan.written);
-        let same = new.pipelines.iter().filter(is_same).count();
+        let known = new.pipelines.iter().filter(|plan| find(old, plan.number).is_some()).count();
+        let same = new.pipelines.iter().filter(|plan| is_as_before(old, plan)).count();
         let gone = old.pipelines.iter().filter(|plan| find(new, plan.number).is_none()).count();
         Changed { same, changed: known - same, new: new.pipelines.len() - known, removed: gone }
     }
@@ -256,6 +252,11 @@ impl fmt::Display for Changed {
         let Changed { same, changed, new, removed } = self;
         write!(out, "pipelines changed: {changed}, new: {new}, removed: {removed}, as before: {same}")
     }
+}
+
+/// Whether a pipeline is written as it is in an old plan.
+fn is_as_before(old: &Plan, pipeline: &PipelinePlan) -> bool {
+    find(old, pipeline.number).is_some_and(|old| old.written == pipeline.written)
 }
 
 fn find(plan: &Plan, number: usize) -> Option<&PipelinePlan> {

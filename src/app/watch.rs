@@ -11,6 +11,8 @@ use crate::config;
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
     loaded: u128,
+    /// As they were loaded before a change was told.
+    before: u128,
     last: u128,
     /// How many looks are left out before a change is told again.
     pause: u32,
@@ -23,7 +25,7 @@ impl Watch {
     /// Compares with the files as they are now.
     pub(super) fn new(paths: Vec<PathBuf>) -> Watch {
         let loaded = config::digest(&paths);
-        Watch { paths, loaded, last: loaded, pause: 0 }
+        Watch { paths, loaded, before: loaded, last: loaded, pause: 0 }
     }
 
     /// Whether the files are to be loaded again; to be asked every second or so.
@@ -33,20 +35,15 @@ impl Watch {
         self.pause = self.pause.saturating_sub(1);
         let is_new = is_settled && now != self.loaded && self.pause == 0;
         if is_new {
-            self.loaded = now;
+            self.before = std::mem::replace(&mut self.loaded, now);
         }
         is_new
     }
 
     /// What was told last could not be done: it is told again after a while.
-    pub(super) fn again(&mut self, before: u128) {
-        self.loaded = before;
+    pub(super) fn again(&mut self) {
+        self.loaded = self.before;
         self.pause = PAUSE;
-    }
-
-    /// The files as they were loaded.
-    pub(super) fn loaded(&self) -> u128 {
-        self.loaded
     }
 }
 
@@ -72,10 +69,9 @@ mod tests {
         assert_eq!([watch.look(), watch.look()], [false, true]);
         fs::write(&path, "four").unwrap();
         assert_eq!([watch.look(), watch.look()], [false, false]);
-        let before = watch.loaded();
         fs::remove_file(&path).unwrap();
         assert_eq!([watch.look(), watch.look()], [false, true]);
-        watch.again(before);
+        watch.again();
         let looks = std::iter::repeat_with(|| watch.look()).take(12).collect::<Vec<_>>();
         assert_eq!(looks.iter().position(|told| *told), Some(PAUSE as usize - 1));
     }

@@ -328,16 +328,17 @@ impl Page<'_> {
     }
 
     fn count_since(&mut self, created: UnixSeconds, labels: &[&str], times: u64) {
-        let mut total = Sum::ZERO;
-        total.add(times as f64);
-        let reading = Reading::Counter { total, created };
-        self.encoder.series(SeriesKey::new(labels).labels(), &reading, self.out);
+        self.total_since(created, labels, times as f64);
     }
 
     fn total(&mut self, labels: &[&str], total: f64) {
+        self.total_since(self.created, labels, total);
+    }
+
+    fn total_since(&mut self, created: UnixSeconds, labels: &[&str], total: f64) {
         let mut sum = Sum::ZERO;
         sum.add(total);
-        let reading = Reading::Counter { total: sum, created: self.created };
+        let reading = Reading::Counter { total: sum, created };
         self.encoder.series(SeriesKey::new(labels).labels(), &reading, self.out);
     }
 
